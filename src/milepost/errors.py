@@ -1,0 +1,79 @@
+"""Every error that Milepost raises on purpose; the class docstring is the message's first half."""
+
+from __future__ import annotations
+
+
+class MilepostError(Exception):
+    """Milepost could not do this."""
+
+    def __init__(self, detail: str = "") -> None:
+        summary = (type(self).__doc__ or "").strip()
+        super().__init__(f"{summary} {detail}".strip() if detail else summary)
+        self.summary = summary
+        self.detail = detail
+
+
+class InvalidInput(MilepostError):
+    """The input is not valid."""
+
+    def __init__(self, *, field: str, expected: str) -> None:
+        super().__init__(f"{field}: expected {expected}" if field else f"Expected {expected}")
+        self.field = field
+        self.expected = expected
+
+
+class UrlRefused(InvalidInput):
+    """The endpoint's URL cannot be used."""
+
+
+class TooLarge(MilepostError):
+    """The request is larger than the limit."""
+
+
+class Unauthorized(MilepostError):
+    """A valid API key is needed."""
+
+
+class UnknownRecord(MilepostError):
+    """There is no such record in this account."""
+
+
+class AlreadyExists(MilepostError):
+    """A record with this name exists already."""
+
+
+class IllegalMove(MilepostError):
+    """The order cannot go to this state now."""
+
+    def __init__(self, detail: str, *, state: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(detail)
+        self.state = state
+        self.allowed = allowed
+
+
+class Overloaded(MilepostError):
+    """Milepost cannot take more in right now; nothing was accepted."""
+
+
+class Stopping(Overloaded):
+    """Milepost is stopping; nothing was accepted."""
+
+
+class StoreError(MilepostError):
+    """The database cannot be used."""
+
+
+class SchemaTooNew(StoreError):
+    """The database was written by a newer version of Milepost."""
+
+
+class SchemaChanged(StoreError):
+    """The database's tables are not those that the migrations make."""
+
+
+class StoreBusy(StoreError):
+    """Another process dispatches from this database."""
+
+
+class SettingInvalid(MilepostError):
+    """A setting cannot be used."""

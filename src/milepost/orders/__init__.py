@@ -1,0 +1,1 @@
+"""What an order is and which life it may have; pure."""

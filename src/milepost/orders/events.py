@@ -1,0 +1,109 @@
+"""What a source says (an update), what happened (an event), what was decided (a verdict)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from milepost.orders.lifecycle import Reason, State
+from milepost.orders.model import Order, ParcelDetails
+
+
+class Verdict(StrEnum):
+    """What was decided of an update."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    ILLEGAL = "illegal"
+    ORPHAN = "orphan"
+
+
+QUARANTINED = frozenset((Verdict.STALE, Verdict.ILLEGAL, Verdict.ORPHAN))
+"""The verdicts whose updates are kept for the operator and never sent on."""
+
+
+class EventType(StrEnum):
+    """What kind of thing happened to an order."""
+
+    CREATED = "order.created"
+    STATE_CHANGED = "order.state_changed"
+    UPDATED = "order.updated"
+    TEST = "endpoint.test"
+
+
+class Update(msgspec.Struct, frozen=True, gc=False):
+    """What one source says of one order.
+
+    `occurred_at` is when it happened, by the source's clock; None means on arrival. `raw` is the
+    source's own word for the state. `correction` asks for an edge of the correction class and
+    needs `trusted` and a `note` that says why.
+    """
+
+    source: str
+    state: State | None = None
+    reason: Reason | None = None
+    occurred_at: datetime | None = None
+    source_sequence: int | None = None
+    raw: str | None = None
+    parcel: str | None = None
+    carrier: str | None = None
+    carrier_service: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    details: ParcelDetails | None = None
+    updating: bool | None = None
+    correction: bool = False
+    trusted: bool = False
+    note: str | None = None
+
+    @property
+    def speaks_of_a_parcel(self) -> bool:
+        """Whether any fact of a parcel is told, beside a state."""
+        return any(
+            fact is not None
+            for fact in (
+                self.parcel,
+                self.carrier,
+                self.carrier_service,
+                self.tracking_number,
+                self.tracking_url,
+                self.details,
+            )
+        )
+
+
+class OrderEvent(msgspec.Struct, frozen=True, gc=False):
+    """Something that happened to an order; appended, never changed.
+
+    `occurred_at` is the source's time, `received_at` ours. `skipped` are the main-line states that
+    were passed over; nobody is notified of those.
+    """
+
+    account_id: str
+    order_id: str
+    sequence: int
+    type: EventType
+    state: State
+    previous_state: State | None
+    source: str
+    occurred_at: datetime
+    received_at: datetime
+    reason: Reason | None = None
+    raw: str | None = None
+    parcel: str | None = None
+    parcel_state: State | None = None
+    skipped: tuple[State, ...] = ()
+    correction: bool = False
+    note: str | None = None
+
+
+class Move(msgspec.Struct, frozen=True, gc=False):
+    """The outcome of one update: the order after it, the event that happened (if any), and why."""
+
+    order: Order
+    event: OrderEvent | None
+    verdict: Verdict
+    why: str = ""

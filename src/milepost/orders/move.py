@@ -1,0 +1,401 @@
+"""Decides what one update does to one order; the only place where a state changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from milepost.orders.events import EventType, Move, OrderEvent, Update, Verdict
+from milepost.orders.lifecycle import (
+    CARRIER,
+    HARD_ENDS,
+    MAIN_LINE,
+    MOVING,
+    RANK,
+    REASONS,
+    Edge,
+    EdgeClass,
+    Reason,
+    State,
+    passed_over,
+    way_to,
+)
+from milepost.orders.model import Order, Parcel, ParcelDetails, rolled_up
+
+ONLY_PARCEL = "1"
+"""The name of a parcel that no source has named."""
+
+MOST_PARCELS = 500
+
+_FACTS = ("carrier", "carrier_service", "tracking_number", "tracking_url")
+
+
+class _Judgement(msgspec.Struct, frozen=True, gc=False):
+    """What an update means for one thing that has a state: an order or a parcel."""
+
+    verdict: Verdict
+    why: str = ""
+    edge: Edge | None = None
+
+
+# Where the table has no direct way, an order goes through one state that a parcel of it was in:
+# the last one was delivered after another came back, so that on the whole the order returned; one
+# moves on although the order had ended; the last that was on its way back was delivered after all.
+_THROUGH: tuple[tuple[frozenset[State], State, frozenset[State]], ...] = (
+    (frozenset(State), State.RETURNING, frozenset((State.RETURNED,))),
+    (
+        frozenset((State.UNTRACKED, State.EXPIRED)),
+        State.IN_TRANSIT,
+        frozenset((*MOVING, State.UNDELIVERABLE, State.EXPIRED)),
+    ),
+    (frozenset((State.RETURNING,)), State.EXPIRED, frozenset((State.DELIVERED,))),
+)
+
+_DUPLICATE = _Judgement(Verdict.DUPLICATE, "the same state and the same facts are known")
+_NEW_FACTS = _Judgement(Verdict.APPLIED, "new facts")
+
+
+def move(order: Order, update: Update, *, now: datetime) -> Move:
+    """The order after this update, the event that happened, and the verdict.
+
+    Applying the same update twice changes nothing the second time. Nothing is raised: an update
+    that may not be applied comes back with its verdict and the order as it was.
+    """
+    at = update.occurred_at or now
+    target = order.state if update.state is None else update.state
+    if update.reason is not None and update.reason not in REASONS.get(target, ()):
+        return Move(order, None, Verdict.ILLEGAL, f"{target} takes no reason {update.reason}")
+    named = _parcels_named(order, update)
+    if len(order.parcels) + sum(p not in order.parcels for p in named) > MOST_PARCELS:
+        return Move(order, None, Verdict.ILLEGAL, f"an order has at most {MOST_PARCELS} parcels")
+    if update.state is not None and target in CARRIER:
+        return _carrier_word(order, update, named, target, at=at, now=now)
+    return _order_word(order, update, named, target, at=at, now=now)
+
+
+def _parcels_named(order: Order, update: Update) -> tuple[Parcel, ...]:
+    """The parcels that the update speaks of, a new one where it names one that is not known."""
+    parcels = order.parcels
+    if update.parcel is not None:
+        known = tuple(p for p in parcels if p.parcel == update.parcel)
+        return known or (Parcel(update.parcel),)
+    if update.tracking_number is not None:
+        number = update.tracking_number
+        known = tuple(p for p in parcels if p.tracking_number == number)
+        # A parcel that was first known by a number keeps that name when it is relabeled.
+        known = known or tuple(p for p in parcels if p.parcel == number)
+        if known:
+            return known
+        if len(parcels) == 1 and parcels[0].tracking_number is None:
+            return parcels
+        return (Parcel(number if parcels else ONLY_PARCEL),)
+    about_carrier = update.state is not None and update.state in CARRIER
+    if not about_carrier and not update.speaks_of_a_parcel:
+        return ()
+    return parcels or (Parcel(ONLY_PARCEL),)
+
+
+def _with_facts(parcel: Parcel, update: Update) -> Parcel:
+    """The parcel with all that the update adds; a poorer update never erases a richer fact."""
+    facts = {
+        name: told
+        for name in _FACTS
+        if (told := getattr(update, name)) is not None and told != getattr(parcel, name)
+    }
+    if update.details is not None:
+        details = _merged_details(parcel.details, update.details)
+        if details != parcel.details:
+            return msgspec.structs.replace(parcel, details=details, **facts)
+    return msgspec.structs.replace(parcel, **facts) if facts else parcel
+
+
+def _merged_details(known: ParcelDetails | None, told: ParcelDetails) -> ParcelDetails:
+    if known is None:
+        return told
+    return ParcelDetails(
+        number=told.number if told.number is not None else known.number,
+        weight=told.weight or known.weight,
+        items=told.items or known.items,
+        extensions={**known.extensions, **told.extensions},
+    )
+
+
+def _correcting(update: Update) -> bool:
+    """Whether the update may take an edge of the correction class."""
+    return update.correction and update.trusted and bool(update.note and update.note.strip())
+
+
+def _judge(
+    update: Update,
+    *,
+    here: State,
+    target: State,
+    known_at: datetime | None,
+    known_sequence: int | None,
+    at: datetime,
+) -> _Judgement:
+    """Whether the step is newer and legal; the order of evidence is that of the lifecycle."""
+    correcting = _correcting(update)
+    if known_at is not None and not correcting:
+        older = _older(
+            update, here=here, target=target, known_at=known_at, sequence=known_sequence, at=at
+        )
+        if older:
+            return _Judgement(Verdict.STALE, older)
+    if here is target:
+        return _NEW_FACTS
+    edge = way_to(here, target, correction=correcting)
+    if edge is not None:
+        return _Judgement(Verdict.APPLIED, edge.why, edge)
+    if way_to(here, target, correction=True) is not None:
+        why = f"{here} → {target} is a correction: it needs a trusted source and a note"
+        return _Judgement(Verdict.ILLEGAL, why)
+    return _Judgement(Verdict.ILLEGAL, f"there is no way from {here} to {target}")
+
+
+def _older(
+    update: Update,
+    *,
+    here: State,
+    target: State,
+    known_at: datetime,
+    sequence: int | None,
+    at: datetime,
+) -> str:
+    """Why the update is older than what is known, or nothing when it is not."""
+    if at != known_at:
+        return f"it happened at {at.isoformat()}, before {known_at.isoformat()}" * (at < known_at)
+    told = update.source_sequence
+    if told is not None and sequence is not None and told != sequence:
+        return f"its source's sequence {told} is before {sequence}" * (told < sequence)
+    if RANK.get(target, len(MAIN_LINE)) < RANK.get(here, -1) and not way_to(here, target):
+        return f"at the same time, {target} comes before {here} on the main line"
+    return ""
+
+
+def _order_word(
+    order: Order,
+    update: Update,
+    named: tuple[Parcel, ...],
+    target: State,
+    *,
+    at: datetime,
+    now: datetime,
+) -> Move:
+    """An update that names no carrier state: one of the order itself, or facts alone."""
+    told = {p.parcel: _with_facts(p, update) for p in named}
+    reason = update.reason or (order.reason if target is order.state else None)
+    parcels = _replaced(order.parcels, told, now=now)
+    same = target is order.state and reason is order.reason
+    if same and not _flags(order, update) and parcels == order.parcels:
+        return Move(order, None, _DUPLICATE.verdict, _DUPLICATE.why)
+    judgement = _judge(
+        update,
+        here=order.state,
+        target=target,
+        known_at=None if update.state is None and update.reason is None else order.known_at,
+        known_sequence=order.source_sequence,
+        at=at,
+    )
+    if judgement.verdict is not Verdict.APPLIED:
+        return Move(order, None, judgement.verdict, judgement.why)
+    if target in CARRIER and _follow(order, update, parcels) is None:
+        return Move(order, None, Verdict.ILLEGAL, f"a new parcel would reopen a {target} order")
+    if order.state in CARRIER and target not in CARRIER:
+        parcels = tuple(
+            msgspec.structs.replace(p, state=None, state_at=None, source_sequence=None)
+            for p in parcels
+        )
+    moved = _moved(order, update, target, reason=reason, parcels=parcels, at=at, now=now)
+    only = named[0].parcel if len(named) == 1 else None
+    corrected = _is_correction(judgement.edge)
+    event = _event(order, moved, update, parcel=only, corrected=corrected, at=at, now=now)
+    return Move(moved, event, Verdict.APPLIED, judgement.why)
+
+
+def _flags(order: Order, update: Update) -> bool:
+    """Whether the update sets or takes back that an edit is being taken in."""
+    return update.updating is not None and update.updating != order.updating
+
+
+def _is_correction(edge: Edge | None) -> bool:
+    return edge is not None and edge.edge_class is EdgeClass.CORRECTION
+
+
+def _carrier_word(
+    order: Order,
+    update: Update,
+    named: tuple[Parcel, ...],
+    target: State,
+    *,
+    at: datetime,
+    now: datetime,
+) -> Move:
+    """An update with a carrier's state: parcels move, and the order follows the least of them."""
+    with_carrier = any(p.state is not None for p in order.parcels)
+    judged: dict[str, _Judgement] = {}
+    told: dict[str, Parcel] = {}
+    for parcel in named:
+        richer = _with_facts(parcel, update)
+        judgement = _judge_parcel(
+            order, update, parcel, richer, target, with_carrier=with_carrier, at=at
+        )
+        judged[parcel.parcel] = judgement
+        if judgement.verdict is Verdict.APPLIED:
+            told[parcel.parcel] = _at_state(richer, update, target, at=at)
+    lead = msgspec.structs.replace(order, parcels=named).lead_parcel
+    verdict_of_lead = judged[lead.parcel if lead else named[0].parcel]
+    if not told:
+        return Move(order, None, verdict_of_lead.verdict, verdict_of_lead.why)
+    parcels = _replaced(order.parcels, told, now=now)
+    step = _follow(order, update, parcels)
+    if step is None:
+        why = f"with this parcel the order would leave {order.state}"
+        return Move(order, None, Verdict.ILLEGAL, why)
+    goal, skipped, edge = step
+    moved = _moved(order, update, goal, reason=None, parcels=parcels, at=at, now=now)
+    only = next(iter(told.values())) if len(told) == 1 else None
+    name = only.parcel if only else None
+    corrected = any(_is_correction(e) for e in (edge, *(j.edge for j in judged.values())))
+    event = msgspec.structs.replace(
+        _event(order, moved, update, parcel=name, corrected=corrected, at=at, now=now),
+        parcel_state=target,
+    )
+    if skipped:
+        event = msgspec.structs.replace(event, skipped=skipped)
+    why = next(j.why for j in judged.values() if j.verdict is Verdict.APPLIED)
+    return Move(moved, event, Verdict.APPLIED, why)
+
+
+def _judge_parcel(
+    order: Order,
+    update: Update,
+    parcel: Parcel,
+    richer: Parcel,
+    target: State,
+    *,
+    with_carrier: bool,
+    at: datetime,
+) -> _Judgement:
+    """What the update means for one parcel; until a carrier has any, each is where the order is."""
+    if parcel.state is target and richer == parcel and not _flags(order, update):
+        return _DUPLICATE
+    here = parcel.state or (State.SHIPPED if with_carrier else order.state)
+    known_at = parcel.state_at or (None if with_carrier else order.known_at)
+    return _judge(
+        update,
+        here=here,
+        target=target,
+        known_at=known_at,
+        known_sequence=parcel.source_sequence if with_carrier else order.source_sequence,
+        at=at,
+    )
+
+
+def _follow(
+    order: Order, update: Update, parcels: tuple[Parcel, ...]
+) -> tuple[State, tuple[State, ...], Edge | None] | None:
+    """Where the order goes with these parcels, what it passes and by which edge; None: it may not.
+
+    An order that is on its way stays where it is when a new parcel is behind it: the table has no
+    way back to shipped, and the parcel's own line tells. An order that has ended for good must be
+    corrected.
+    """
+    goal = rolled_up(parcels) or order.state
+    if goal is order.state:
+        return goal, (), None
+    correcting = _correcting(update)
+    edge = way_to(order.state, goal, correction=correcting)
+    if edge is not None:
+        return goal, (), edge
+    for origins, via, goals in _THROUGH:
+        onward = way_to(order.state, via)
+        if order.state in origins and goal in goals and onward is not None:
+            return goal, (via,), onward
+    if order.state in HARD_ENDS or order.state is State.DELIVERED or order.state not in CARRIER:
+        return None
+    return order.state, (), None
+
+
+def _at_state(parcel: Parcel, update: Update, target: State, *, at: datetime) -> Parcel:
+    if parcel.state is target:
+        return parcel
+    return msgspec.structs.replace(
+        parcel, state=target, state_at=at, source_sequence=update.source_sequence
+    )
+
+
+def _replaced(
+    parcels: tuple[Parcel, ...], told: dict[str, Parcel], *, now: datetime
+) -> tuple[Parcel, ...]:
+    known = {p.parcel for p in parcels}
+    return (
+        *(told.get(p.parcel, p) for p in parcels),
+        *(
+            msgspec.structs.replace(p, created_at=now)
+            for name, p in told.items()
+            if name not in known
+        ),
+    )
+
+
+def _moved(
+    order: Order,
+    update: Update,
+    target: State,
+    *,
+    reason: Reason | None,
+    parcels: tuple[Parcel, ...],
+    at: datetime,
+    now: datetime,
+) -> Order:
+    changed = target is not order.state or reason is not order.reason
+    shipped_at = order.shipped_at
+    if target in CARRIER:
+        shipped_at = shipped_at or at
+    elif order.state in CARRIER:
+        shipped_at = None
+    return msgspec.structs.replace(
+        order,
+        state=target,
+        reason=reason,
+        previous_state=order.state if target is not order.state else order.previous_state,
+        state_at=at if changed else order.state_at,
+        source_sequence=update.source_sequence if changed else order.source_sequence,
+        sequence=order.sequence + 1,
+        updated_at=now,
+        shipped_at=shipped_at,
+        parcels=parcels,
+        updating=order.updating if update.updating is None else update.updating,
+    )
+
+
+def _event(
+    before: Order,
+    after: Order,
+    update: Update,
+    *,
+    parcel: str | None,
+    corrected: bool,
+    at: datetime,
+    now: datetime,
+) -> OrderEvent:
+    changed = after.state is not before.state or after.reason is not before.reason
+    return OrderEvent(
+        account_id=after.account_id,
+        order_id=after.order_id,
+        sequence=after.sequence,
+        type=EventType.STATE_CHANGED if changed else EventType.UPDATED,
+        state=after.state,
+        previous_state=before.state,
+        reason=after.reason,
+        source=update.source,
+        raw=update.raw,
+        occurred_at=at,
+        received_at=now,
+        parcel=parcel,
+        skipped=passed_over(before.state, after.state),
+        correction=corrected,
+        note=update.note,
+    )
