@@ -1,0 +1,1 @@
+"""How one event becomes deliveries, in which order, and what a reply means; pure."""
