@@ -1,0 +1,69 @@
+"""Receive order notifications: verify, read, tell repeats and gaps, in three contracts.
+
+    from milepost_receiver import Receiver
+
+    receiver = Receiver.standard(secrets=["whsec_…"])
+    notification = receiver.read(request.headers, request.body)
+
+It raises only ReceiverError and its subclasses, whatever arrives.
+"""
+
+from milepost_receiver.body import Json
+from milepost_receiver.errors import (
+    BodyMalformed,
+    BodyTooLarge,
+    ConfigurationInvalid,
+    CredentialsInvalid,
+    CredentialsMissing,
+    DeliveryIdMissing,
+    HeaderMalformed,
+    ReceiverError,
+    SeenUnavailable,
+    SignatureInvalid,
+    SignatureMissing,
+    TimestampOutOfRange,
+    Unauthentic,
+    Unreadable,
+)
+from milepost_receiver.gaps import Arrival, Gaps, compare
+from milepost_receiver.headers import HeaderSource
+from milepost_receiver.notification import Notification
+from milepost_receiver.receiver import Receiver
+from milepost_receiver.seen import MemorySeen, Seen, SqliteSeen
+from milepost_receiver.shipmonk import ShipMonkNotification, ShipMonkOther, ShipMonkPackage
+from milepost_receiver.standard import StandardNotification, StandardOrder, StandardParcel
+from milepost_receiver.withings import WithingsNotification
+
+__all__ = [
+    "Arrival",
+    "BodyMalformed",
+    "BodyTooLarge",
+    "ConfigurationInvalid",
+    "CredentialsInvalid",
+    "CredentialsMissing",
+    "DeliveryIdMissing",
+    "Gaps",
+    "HeaderMalformed",
+    "HeaderSource",
+    "Json",
+    "MemorySeen",
+    "Notification",
+    "Receiver",
+    "ReceiverError",
+    "Seen",
+    "SeenUnavailable",
+    "ShipMonkNotification",
+    "ShipMonkOther",
+    "ShipMonkPackage",
+    "SignatureInvalid",
+    "SignatureMissing",
+    "SqliteSeen",
+    "StandardNotification",
+    "StandardOrder",
+    "StandardParcel",
+    "TimestampOutOfRange",
+    "Unauthentic",
+    "Unreadable",
+    "WithingsNotification",
+    "compare",
+]
