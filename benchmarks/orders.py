@@ -1,0 +1,69 @@
+"""Orders as a shop sends them: 3.3 KB of JSON each, all different, the same in every run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_WORDS = ("scale", "watch", "sensor", "strap", "charger", "cable", "mat", "cover", "battery")
+
+
+def order(number: int) -> dict[str, Any]:
+    """The order of this number."""
+    return {
+        "store": "main",
+        "order_key": f"B{number:010d}",
+        "order_number": f"#{number}",
+        "ordered_at": "2026-11-20T08:15:30Z",
+        "currency": "USD",
+        "customer_email": f"customer{number}@example.com",
+        "customer_notes": "Please leave the parcel with the neighbor at number 12 if nobody opens.",
+        "requested_shipping_service": "Ground",
+        "shipping_paid": 7.90,
+        "tax_paid": 12.35,
+        "ship_to": {
+            "name": f"Customer Number {number}",
+            "company": "Example Trading",
+            "street1": f"{number % 900 + 1} Long Example Street",
+            "street2": "Building B, third floor",
+            "city": "Springfield",
+            "state": "IL",
+            "zip": "62701",
+            "country_code": "US",
+            "phone": "+12175550100",
+            "email": f"customer{number}@example.com",
+            "residential": True,
+        },
+        "lines": [_line(number, i) for i in range(10)],
+        "references": [{"type": "po_number", "value": f"PO-{number}"}],
+        "attributes": [
+            {"name": "channel", "value": "web"},
+            {"name": "campaign", "value": "autumn"},
+        ],
+        "custom_data": [{"name": "loyalty", "value": "gold"}],
+    }
+
+
+def _line(number: int, i: int) -> dict[str, Any]:
+    word = _WORDS[(number + i) % len(_WORDS)]
+    return {
+        "sku": f"SKU-{word.upper()}-{i:03d}",
+        "quantity": i % 3 + 1,
+        "line_key": f"{number}-{i}",
+        "name": f"A very good {word} in the color of the season, size {i}",
+        "price": 19.99 + i,
+        "components": [{"sku": f"PART-{word.upper()}-{i:03d}", "quantity": 1}],
+        "image_url": f"https://images.example.com/products/{word}/{i:03d}/large.jpg",
+    }
+
+
+def order_json(number: int) -> bytes:
+    return json.dumps(order(number), separators=(",", ":")).encode()
+
+
+def request(path: str, body: bytes, *, host: str, key: str) -> bytes:
+    """A whole HTTP request, as bytes that can be written at once."""
+    return (
+        f"POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body

@@ -1,0 +1,25 @@
+"""Withings dropshipment: "Observe order updates"."""
+
+from __future__ import annotations
+
+from milepost.contracts.contract import Contract
+from milepost.contracts.withings import delivery, payloads
+
+CONTRACT = Contract(
+    name=payloads.NAME,
+    title="Withings order updates",
+    statuses=payloads.STATUSES,
+    shown=payloads.shown,
+    words=payloads.words,
+    status=payloads.status_of,
+    sends=payloads.SENDS,
+    body=payloads.body,
+    reads=payloads.reads,
+    headers=delivery.headers,
+    received=delivery.received,
+    schedules=delivery.SCHEDULES,
+    timeout_s=delivery.TIMEOUT_S,
+    options=payloads.Options,
+    credentials=delivery.Credentials,
+    order_extensions=payloads.OrderExtensions,
+)

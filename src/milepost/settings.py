@@ -1,0 +1,85 @@
+"""Every setting, read once from the environment; nothing else in Milepost reads it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+from milepost.errors import SettingInvalid
+
+PREFIX = "MILEPOST_"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How this process runs; each field is read from MILEPOST_ and its name in capitals.
+
+    database_url: `sqlite:///path`, relative to the working directory; `sqlite:////path` absolute.
+    host, port: where `serve` listens.
+    allow_private_networks: whether endpoints may be at addresses that are not public.
+    allow_networks: networks that are allowed besides, separated by commas.
+    max_body_bytes, max_order_bytes, max_batch: the limits of one request, of one order and of the
+    number of items in a batch.
+    max_waiting: how many items may wait for their commit before more are refused with 503.
+    max_connections: how many requests are sent at once.
+    lease_s: how long a claimed lane is ours without a sign of life.
+    poll_s: how often an idle dispatcher looks for deliveries that have become due.
+    stop_s: how long a graceful stop waits for replies.
+    """
+
+    database_url: str = "sqlite:///milepost.db"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8400
+    allow_private_networks: bool = False
+    allow_networks: tuple[str, ...] = ()
+    max_body_bytes: Positive = 8 * 1024 * 1024
+    max_order_bytes: Positive = 256 * 1024
+    max_batch: Positive = 1_000
+    max_waiting: Positive = 20_000
+    max_connections: Positive = 512
+    lease_s: Seconds = 60.0
+    poll_s: Seconds = 0.2
+    stop_s: Seconds = 20.0
+    log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
+
+
+def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
+    """The settings of this environment; those `given` (and not None) come first.
+
+    Raises SettingInvalid naming the variable; one that begins like ours and is unknown is refused,
+    because a misspelled setting would silently not count.
+    """
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in hints:
+            raise SettingInvalid(f"{variable} is not a setting; those are {_names(hints)}")
+        parts = tuple(p.strip() for p in text.split(",") if p.strip())
+        values[name] = parts if name == "allow_networks" else text
+    values.update({name: value for name, value in given.items() if value is not None})
+    for name in values:
+        _read_one(name, values)
+    return msgspec.convert(values, Settings, strict=False)
+
+
+def _read_one(name: str, values: Mapping[str, Any]) -> None:
+    try:
+        msgspec.convert({name: values[name]}, Settings, strict=False)
+        if name == "allow_networks":
+            for network in values[name]:
+                ipaddress.ip_network(network)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise SettingInvalid(f"{PREFIX}{name.upper()}: {error}") from None
+
+
+def _names(hints: Mapping[str, Any]) -> str:
+    return ", ".join(PREFIX + name.upper() for name in hints)

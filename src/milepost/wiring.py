@@ -1,0 +1,145 @@
+"""Builds everything from the settings; the only module that knows every other."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_network
+
+from milepost import __version__
+from milepost.contracts import ROOMS
+from milepost.contracts.contract import Contract
+from milepost.dispatcher import Dispatcher
+from milepost.errors import SettingInvalid
+from milepost.insights import Insights
+from milepost.intake import Intake
+from milepost.net.guard import Guard, check_url
+from milepost.net.sender import Sender
+from milepost.operations import Operations
+from milepost.ports import NewId, Now, Post, Store
+from milepost.settings import Settings
+from milepost.store.sqlite import SqliteStore
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_RANDOM_BITS = 80
+
+
+def now() -> datetime:
+    """The time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class Ulids:
+    """New ULIDs in lower case; those of one process rise strictly, also within a millisecond."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def __call__(self) -> str:
+        """A new one: 48 bits of milliseconds since the epoch, then 80 random bits."""
+        drawn = (time.time_ns() // 1_000_000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        with self._lock:
+            # Rising ids keep the tables' keys append-mostly; a step is too large to be guessed.
+            self._last = value = max(drawn, self._last + 1 + secrets.randbits(64))
+        return "".join([_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5)])
+
+
+@dataclass(slots=True)
+class Hub:
+    """One process of Milepost: the flows over one store."""
+
+    settings: Settings
+    store: Store
+    intake: Intake
+    dispatcher: Dispatcher
+    operations: Operations
+    insights: Insights
+    rooms: Mapping[str, Contract]
+    now: Now
+    new_id: NewId
+    sender: Sender | None = None
+
+    async def open(self, *, dispatch: bool) -> None:
+        """Opens the store and, if asked, begins to send."""
+        await self.store.open()
+        if dispatch:
+            await self.dispatcher.start()
+
+    async def close(self) -> None:
+        """Stops without losing anything: intake first, then what is on the wire, then the store."""
+        await self.intake.stop()
+        await self.dispatcher.stop(within_s=self.settings.stop_s)
+        if self.sender is not None:
+            await self.sender.close()
+        await self.store.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that the database URL names. Raises SettingInvalid for one that is not known."""
+    scheme, _, path = settings.database_url.partition("://")
+    if scheme == "sqlite" and path.startswith("/") and len(path) > 1:
+        return SqliteStore(path[1:])
+    raise SettingInvalid("MILEPOST_DATABASE_URL: expected sqlite:///path")
+
+
+def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> Hub:
+    """A hub that is not open yet; `post` and `clock` are given by tests only."""
+    store = open_store(settings)
+    new_id = Ulids()
+    guard = Guard(
+        allow_networks=tuple(ip_network(n) for n in settings.allow_networks),
+        allow_private=settings.allow_private_networks,
+    )
+    sender = None
+    if post is None:
+        sender = Sender(guard=guard, connections=settings.max_connections)
+        post = sender.post
+    dispatcher = Dispatcher(
+        store,
+        post=post,
+        rooms=ROOMS,
+        now=clock,
+        chance=random.random,
+        owner=f"{os.getpid()}-{new_id()}",
+        user_agent=f"Milepost/{__version__}",
+        lease_s=settings.lease_s,
+        poll_s=settings.poll_s,
+        max_connections=settings.max_connections,
+    )
+    intake = Intake(
+        store,
+        rooms=ROOMS,
+        outlet=dispatcher,
+        now=clock,
+        new_id=new_id,
+        max_waiting=settings.max_waiting,
+    )
+    operations = Operations(
+        store,
+        rooms=ROOMS,
+        check_url=partial(check_url, guard=guard),
+        now=clock,
+        new_id=new_id,
+        token=secrets.token_bytes,
+        look=dispatcher.look,
+    )
+    return Hub(
+        settings=settings,
+        store=store,
+        intake=intake,
+        dispatcher=dispatcher,
+        operations=operations,
+        insights=Insights(store, rooms=ROOMS),
+        rooms=ROOMS,
+        now=clock,
+        new_id=new_id,
+        sender=sender,
+    )
