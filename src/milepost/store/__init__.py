@@ -1,0 +1,1 @@
+"""Everything durable: one Protocol (`milepost.ports.Store`), hand-written SQL in named files."""

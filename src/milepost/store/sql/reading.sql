@@ -1,0 +1,123 @@
+-- What is read and not changed: single orders and deliveries, lists page by page, counts.
+
+-- part: order_columns
+orders.account_id, orders.order_id, orders.store, orders.order_key, orders.state,
+orders.state_at, orders.sequence, orders.created_at, orders.updated_at, orders.reason,
+orders.previous_state, orders.source_sequence, orders.updating, orders.shipped_at,
+order_contents.content
+
+-- part: parcel_columns
+parcels.parcel, parcels.state, parcels.state_at, parcels.source_sequence, parcels.carrier,
+parcels.carrier_service, parcels.tracking_number, parcels.tracking_url, parcels.created_at,
+parcels.details
+
+-- part: quarantine_columns
+quarantine.account_id, quarantine.update_id, quarantine.verdict, quarantine.why,
+quarantine.source, quarantine.store, quarantine.order_key, quarantine.order_id,
+quarantine.occurred_at, quarantine.received_at, quarantine.content, quarantine.released_at
+
+-- part: delivery_columns
+deliveries.account_id, deliveries.order_id, deliveries.endpoint_id, deliveries.sequence,
+deliveries.previous, deliveries.status, deliveries.state, deliveries.created_at,
+deliveries.attempts, deliveries.tries, deliveries.replay, deliveries.due_at,
+deliveries.settled_at, deliveries.outcome
+
+-- name: find_order_ids
+SELECT order_id FROM orders WHERE account_id = :account_id AND order_id = :text
+UNION
+SELECT order_id FROM orders WHERE account_id = :account_id AND order_key = :text
+UNION
+SELECT order_id FROM orders WHERE account_id = :account_id AND order_number = :text
+UNION
+SELECT order_id FROM parcels WHERE account_id = :account_id AND tracking_number = :text
+ORDER BY order_id DESC
+LIMIT 50;
+
+-- name: orders_page
+SELECT {order_columns}
+FROM orders
+JOIN order_contents
+    ON order_contents.account_id = orders.account_id
+    AND order_contents.order_id = orders.order_id
+WHERE orders.account_id = :account_id
+    AND orders.state = :state -- if state
+    AND orders.store = :store -- if store
+    AND orders.order_id < :after_order -- if after_order
+ORDER BY orders.order_id DESC
+LIMIT :limit;
+
+-- name: history
+SELECT
+    account_id, order_id, sequence, type, state, previous_state, source, occurred_at, received_at,
+    reason, raw, parcel, parcel_state, skipped, correction, note
+FROM order_events
+WHERE account_id = :account_id AND order_id = :order_id AND sequence > :after
+ORDER BY sequence
+LIMIT :limit;
+
+-- name: quarantine_page
+SELECT {quarantine_columns}
+FROM quarantine
+WHERE account_id = :account_id
+    AND verdict = :verdict -- if verdict
+    AND verdict NOT IN ('applied', 'duplicate') -- if every_verdict
+    AND (received_at, update_id) < (:after_received, :after_update) -- if after_update
+ORDER BY received_at DESC, update_id DESC
+LIMIT :limit;
+
+-- name: deliveries_page
+SELECT {delivery_columns}
+FROM deliveries
+WHERE account_id = :account_id
+    AND endpoint_id = :endpoint_id -- if endpoint_id
+    AND order_id = :order_id -- if order_id
+    AND state = :state -- if state
+    AND state <> 'acknowledged' -- if still_open
+    AND (created_at, order_id, sequence, endpoint_id) -- if after_endpoint
+        < (:after_created, :after_order, :after_sequence, :after_endpoint) -- if after_endpoint
+ORDER BY created_at DESC, order_id DESC, sequence DESC, endpoint_id DESC
+LIMIT :limit;
+
+-- name: delivery
+SELECT {delivery_columns}, bodies.content
+FROM deliveries
+JOIN bodies
+    ON bodies.account_id = deliveries.account_id
+    AND bodies.order_id = deliveries.order_id
+    AND bodies.sequence = deliveries.sequence
+    AND bodies.variant = deliveries.variant
+WHERE deliveries.account_id = :account_id
+    AND deliveries.order_id = :order_id
+    AND deliveries.endpoint_id = :endpoint_id
+    AND deliveries.sequence = :sequence;
+
+-- name: attempts
+SELECT attempt, replay, started_at, duration_ms, outcome, status, detail, response
+FROM attempts
+WHERE account_id = :account_id
+    AND order_id = :order_id
+    AND endpoint_id = :endpoint_id
+    AND sequence = :sequence
+ORDER BY attempt;
+
+-- name: count_rows
+SELECT
+    (SELECT count(*) FROM orders
+        WHERE account_id = :account_id -- if account_id
+    ),
+    (SELECT count(*) FROM order_events
+        WHERE account_id = :account_id -- if account_id
+    ),
+    (SELECT count(*) FROM quarantine
+        WHERE verdict NOT IN ('applied', 'duplicate')
+            AND account_id = :account_id -- if account_id
+    ),
+    (SELECT count(*) FROM attempts
+        WHERE account_id = :account_id -- if account_id
+    );
+
+-- name: count_deliveries
+SELECT state, count(*)
+FROM deliveries
+WHERE account_id = :account_id -- if account_id
+GROUP BY state;

@@ -1,0 +1,190 @@
+-- Lanes on SQLite: claiming their heads, settling what was sent, and one delivery by hand.
+
+-- name: endpoints_with_work
+SELECT endpoints.account_id, endpoints.endpoint_id
+FROM endpoints
+WHERE endpoints.state = 'active'
+    AND (
+        EXISTS (
+            SELECT 1
+            FROM lanes
+            WHERE lanes.account_id = endpoints.account_id
+                AND lanes.endpoint_id = endpoints.endpoint_id
+                AND lanes.leased_until IS NULL
+                AND lanes.due_at <= :now
+        )
+        OR EXISTS (
+            SELECT 1
+            FROM lanes
+            WHERE lanes.account_id = endpoints.account_id
+                AND lanes.endpoint_id = endpoints.endpoint_id
+                AND lanes.leased_until <= :now
+        )
+    );
+
+-- name: end_old_leases
+UPDATE lanes
+SET lease_owner = NULL, leased_until = NULL
+WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND leased_until <= :now;
+
+-- name: due_lanes
+SELECT due_at, order_id, sequence
+FROM lanes
+WHERE account_id = :account_id
+    AND endpoint_id = :endpoint_id
+    AND leased_until IS NULL
+    AND due_at <= :now
+ORDER BY due_at
+LIMIT :limit;
+
+-- name: heads
+WITH wanted (position, account_id, order_id, endpoint_id, sequence) AS (VALUES (?, ?, ?, ?, ?))
+SELECT
+    wanted.position,
+    deliveries.due_at,
+    deliveries.order_id,
+    deliveries.sequence,
+    deliveries.previous,
+    deliveries.attempts,
+    deliveries.tries,
+    deliveries.replay,
+    bodies.content,
+    bodies.content_type
+FROM wanted
+CROSS JOIN deliveries
+    ON deliveries.account_id = wanted.account_id
+    AND deliveries.order_id = wanted.order_id
+    AND deliveries.endpoint_id = wanted.endpoint_id
+    AND deliveries.sequence = wanted.sequence
+CROSS JOIN bodies
+    ON bodies.account_id = deliveries.account_id
+    AND bodies.order_id = deliveries.order_id
+    AND bodies.sequence = deliveries.sequence
+    AND bodies.variant = deliveries.variant;
+
+-- name: standing_of
+-- Only where the lease is still the owner's and nobody has settled the delivery since the claim:
+-- the lane's head and the next delivery after the settled one.
+WITH settled (position, account_id, order_id, endpoint_id, sequence, attempts, owner) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+)
+SELECT
+    settled.position,
+    lanes.sequence,
+    (
+        SELECT min(later.sequence)
+        FROM deliveries AS later
+        WHERE later.account_id = settled.account_id
+            AND later.order_id = settled.order_id
+            AND later.endpoint_id = settled.endpoint_id
+            AND later.sequence > settled.sequence
+            AND later.state = 'pending'
+    )
+FROM settled
+CROSS JOIN lanes
+    ON lanes.account_id = settled.account_id
+    AND lanes.endpoint_id = settled.endpoint_id
+    AND lanes.order_id = settled.order_id
+    AND lanes.lease_owner = settled.owner
+CROSS JOIN deliveries
+    ON deliveries.account_id = settled.account_id
+    AND deliveries.order_id = settled.order_id
+    AND deliveries.endpoint_id = settled.endpoint_id
+    AND deliveries.sequence = settled.sequence
+    AND deliveries.attempts = settled.attempts
+    AND deliveries.state = 'pending';
+
+-- name: insert_attempts
+INSERT INTO attempts (
+    account_id, order_id, endpoint_id, sequence, attempt, replay, started_at, duration_ms,
+    outcome, status, detail, response
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: settle_deliveries
+WITH settled (
+    account_id, order_id, endpoint_id, sequence, state, attempts, tries, due_at, settled_at,
+    outcome
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+UPDATE deliveries
+SET state = settled.state,
+    attempts = settled.attempts,
+    tries = settled.tries,
+    due_at = settled.due_at,
+    settled_at = settled.settled_at,
+    outcome = settled.outcome
+FROM settled
+WHERE deliveries.account_id = settled.account_id
+    AND deliveries.order_id = settled.order_id
+    AND deliveries.endpoint_id = settled.endpoint_id
+    AND deliveries.sequence = settled.sequence;
+
+-- name: delete_lanes
+DELETE FROM lanes
+WHERE (account_id, endpoint_id, order_id) IN (VALUES (?, ?, ?));
+
+-- name: set_lanes
+WITH lane (account_id, endpoint_id, order_id, sequence, due_at, lease_owner, leased_until) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+)
+UPDATE lanes
+SET sequence = lane.sequence,
+    due_at = lane.due_at,
+    lease_owner = lane.lease_owner,
+    leased_until = lane.leased_until
+FROM lane
+WHERE lanes.account_id = lane.account_id
+    AND lanes.endpoint_id = lane.endpoint_id
+    AND lanes.order_id = lane.order_id;
+
+-- name: renew_leases
+UPDATE lanes
+SET leased_until = :until
+FROM endpoints
+WHERE lanes.account_id = endpoints.account_id
+    AND lanes.endpoint_id = endpoints.endpoint_id
+    AND lanes.leased_until IS NOT NULL
+    AND lanes.lease_owner = :owner;
+
+-- name: release_leases
+UPDATE lanes
+SET lease_owner = NULL, leased_until = NULL, due_at = min(lanes.due_at, :now)
+FROM endpoints
+WHERE lanes.account_id = endpoints.account_id
+    AND lanes.endpoint_id = endpoints.endpoint_id
+    AND lanes.leased_until IS NOT NULL
+    AND lanes.lease_owner = :owner;
+
+-- name: end_every_lease
+UPDATE lanes
+SET lease_owner = NULL, leased_until = NULL
+FROM endpoints
+WHERE lanes.account_id = endpoints.account_id
+    AND lanes.endpoint_id = endpoints.endpoint_id
+    AND lanes.leased_until IS NOT NULL;
+
+-- name: next_variant
+SELECT coalesce(max(variant) + 1, 0)
+FROM bodies
+WHERE account_id = :account_id AND order_id = :order_id AND sequence = :sequence;
+
+-- name: reopen_delivery
+UPDATE deliveries
+SET state = 'pending', tries = 0, replay = replay + 1, due_at = :now, settled_at = NULL
+WHERE account_id = :account_id
+    AND order_id = :order_id
+    AND endpoint_id = :endpoint_id
+    AND sequence = :sequence
+    AND state <> 'pending';
+
+-- name: reopen_lane
+-- An operator's word ends a hold. A head that waits for its retry keeps its time, unless what is
+-- sent again comes before it.
+INSERT INTO lanes (account_id, endpoint_id, order_id, sequence, due_at)
+VALUES (:account_id, :endpoint_id, :order_id, :sequence, :now)
+ON CONFLICT (account_id, endpoint_id, order_id) DO UPDATE
+SET sequence = min(lanes.sequence, excluded.sequence),
+    due_at = CASE
+        WHEN lanes.due_at IS NULL OR excluded.sequence < lanes.sequence THEN excluded.due_at
+        ELSE lanes.due_at
+    END;

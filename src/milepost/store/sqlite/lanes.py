@@ -1,0 +1,242 @@
+"""Lanes: heads are claimed, what was sent is settled, and the next head follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any, assert_never
+
+from milepost.delivery.model import Claimed, DeliveryState, Endpoint, EndpointState, LanePolicy
+from milepost.delivery.outcome import Abandon, Acknowledge, Pause, Retry
+from milepost.ports import Lease, Settlement
+from milepost.store.rows import Row, attempt_row, claimed_of, micros
+from milepost.store.sqlite.registry import Registry
+from milepost.store.sqlite.session import Session
+
+_PENDING = DeliveryState.PENDING.value
+_ACKNOWLEDGED = DeliveryState.ACKNOWLEDGED.value
+_ABANDONED = DeliveryState.ABANDONED.value
+
+
+def endpoints_with_work(session: Session, *, now: datetime) -> list[Row]:
+    """The account and id of each active endpoint that has a due lane nobody has leased."""
+    return session.rows("endpoints_with_work", now=micros(now))
+
+
+def claim(
+    session: Session,
+    rooms: Sequence[tuple[str, str, int]],
+    *,
+    lease: Lease,
+    now: datetime,
+    limit: int,
+    registry: Registry,
+) -> list[Claimed]:
+    """Leases the due heads of these endpoints, oldest due first; each has so much room."""
+    at = micros(now)
+    due: list[tuple[int, Endpoint, str, int]] = []
+    for account_id, endpoint_id, room in rooms:
+        endpoint = registry.endpoint(session, account_id, endpoint_id)
+        if endpoint is None or endpoint.state is not EndpointState.ACTIVE:
+            continue
+        names = {"account_id": account_id, "endpoint_id": endpoint_id, "now": at}
+        session.write("end_old_leases", **names)
+        lanes = session.rows("due_lanes", **names, limit=min(room, limit))
+        due += ((due_at, endpoint, order_id, seq) for due_at, order_id, seq in lanes)
+    due.sort(key=itemgetter(0))
+    del due[limit:]
+    until = micros(lease.until)
+    changes: list[Any] = []
+    heads: list[_Head] = []
+    for due_at, endpoint, order_id, sequence in due:
+        changes += (endpoint.account_id, endpoint.endpoint_id, order_id, sequence)
+        changes += (due_at, lease.owner, until)
+        heads.append((endpoint, order_id, sequence))
+    session.batch("set_lanes", changes)
+    return [claimed_of(row[1:], endpoint=head[0]) for head, row in _read_heads(session, heads)]
+
+
+_Head = tuple[Endpoint, str, int]
+
+
+def _read_heads(session: Session, heads: Sequence[_Head]) -> list[tuple[_Head, Row]]:
+    """Each head with its due time and what a claim of it holds."""
+    wanted: list[Any] = []
+    for position, (endpoint, order_id, sequence) in enumerate(heads):
+        wanted += (position, endpoint.account_id, order_id, endpoint.endpoint_id, sequence)
+    return [(heads[row[0]], row[1:]) for row in session.batch("heads", wanted)]
+
+
+def settle(
+    session: Session,
+    settlements: Sequence[Settlement],
+    *,
+    lease: Lease,
+    now: datetime,
+    registry: Registry,
+) -> list[Claimed]:
+    """Records what was sent, as far as it is still ours; returns the next heads, leased."""
+    book = _Settling(session, lease=lease, now=now, registry=registry)
+    for settlement, head, following in _still_ours(session, settlements, owner=lease.owner):
+        book.enter(settlement, head=head, following=following)
+    return book.write()
+
+
+def _still_ours(
+    session: Session, settlements: Sequence[Settlement], *, owner: str
+) -> list[tuple[Settlement, int, int | None]]:
+    """The settlements that count, each with its lane's head and the delivery that follows it."""
+    wanted: list[Any] = []
+    for position, settlement in enumerate(settlements):
+        claimed = settlement.claimed
+        wanted += (
+            position,
+            claimed.endpoint.account_id,
+            claimed.order_id,
+            claimed.endpoint.endpoint_id,
+            claimed.sequence,
+            claimed.attempts,
+            owner,
+        )
+    ours: list[tuple[Settlement, int, int | None]] = []
+    seen: set[tuple[str, str, str]] = set()
+    for position, head, following in session.batch("standing_of", wanted):
+        claimed = settlements[position].claimed
+        lane = (claimed.endpoint.account_id, claimed.endpoint.endpoint_id, claimed.order_id)
+        if lane not in seen:
+            seen.add(lane)
+            ours.append((settlements[position], head, following))
+    return ours
+
+
+class _Settling:
+    """The rows of one settle while they are gathered."""
+
+    def __init__(
+        self, session: Session, *, lease: Lease, now: datetime, registry: Registry
+    ) -> None:
+        self._session = session
+        self._lease = lease
+        self._until = micros(lease.until)
+        self._now = micros(now)
+        self._registry = registry
+        self._attempts: list[Any] = []
+        self._deliveries: list[Any] = []
+        self._ended: list[Any] = []
+        self._lanes: list[Any] = []
+        self._onward: list[_Head] = []
+        self._paused: dict[tuple[str, str], str] = {}
+
+    def enter(self, settlement: Settlement, *, head: int, following: int | None) -> None:
+        """Takes down one settlement; `head` is before it only after an operator's resend."""
+        claimed, step = settlement.claimed, settlement.step
+        self._attempts += attempt_row(claimed, settlement.attempt)
+        earlier = head if head < claimed.sequence else None
+        match step:
+            case Acknowledge():
+                self._settle(settlement, _ACKNOWLEDGED, due_at=None)
+                self._follow(claimed, earlier or following)
+            case Abandon():
+                self._settle(settlement, _ABANDONED, due_at=None)
+                hold = self._endpoint_of(claimed).lane_policy is LanePolicy.HOLD
+                self._follow(claimed, earlier or following, hold=hold)
+            case Retry(at):
+                due_at = micros(at)
+                self._settle(settlement, _PENDING, due_at=due_at)
+                self._wait(claimed, head, due_at=self._now if earlier else due_at)
+            case Pause(why):
+                self._settle(settlement, _PENDING, due_at=self._now)
+                self._wait(claimed, head, due_at=self._now)
+                self._paused[claimed.endpoint.account_id, claimed.endpoint.endpoint_id] = why
+            case _:
+                assert_never(step)
+
+    def _settle(self, settlement: Settlement, state: str, *, due_at: int | None) -> None:
+        claimed = settlement.claimed
+        self._deliveries += (
+            claimed.endpoint.account_id,
+            claimed.order_id,
+            claimed.endpoint.endpoint_id,
+            claimed.sequence,
+            state,
+            claimed.attempts + 1,
+            claimed.tries + 1,
+            due_at,
+            None if state == _PENDING else self._now,
+            settlement.attempt.outcome.value,
+        )
+
+    def _endpoint_of(self, claimed: Claimed) -> Endpoint:
+        """As it is now, which may not be as it was when the claim was made."""
+        named = claimed.endpoint
+        known = self._registry.endpoint(self._session, named.account_id, named.endpoint_id)
+        return known or named
+
+    def _follow(self, claimed: Claimed, sequence: int | None, *, hold: bool = False) -> None:
+        """The lane goes on to its next delivery, is held before it, or ends."""
+        if sequence is None:
+            endpoint = claimed.endpoint
+            self._ended += (endpoint.account_id, endpoint.endpoint_id, claimed.order_id)
+        elif hold:
+            self._wait(claimed, sequence, due_at=None)
+        else:
+            self._onward.append((self._endpoint_of(claimed), claimed.order_id, sequence))
+
+    def _wait(self, claimed: Claimed, sequence: int, *, due_at: int | None) -> None:
+        endpoint = claimed.endpoint
+        self._lanes += (endpoint.account_id, endpoint.endpoint_id, claimed.order_id, sequence)
+        self._lanes += (due_at, None, None)
+
+    def write(self) -> list[Claimed]:
+        session = self._session
+        session.batch("insert_attempts", self._attempts)
+        session.batch("settle_deliveries", self._deliveries)
+        for (account_id, endpoint_id), why in self._paused.items():
+            session.write(
+                "set_endpoint_state",
+                account_id=account_id,
+                endpoint_id=endpoint_id,
+                state=EndpointState.PAUSED.value,
+                why=why,
+                now=self._now,
+            )
+            self._registry.forget()
+        claimed = self._go_on() if self._onward else []
+        session.batch("delete_lanes", self._ended)
+        session.batch("set_lanes", self._lanes)
+        return claimed
+
+    def _go_on(self) -> list[Claimed]:
+        """Leases the next heads again, but for those that are not due or whose endpoint rests."""
+        claimed: list[Claimed] = []
+        for (endpoint, order_id, sequence), row in _read_heads(self._session, self._onward):
+            names = (endpoint.account_id, endpoint.endpoint_id)
+            active = endpoint.state is EndpointState.ACTIVE and names not in self._paused
+            self._lanes += (*names, order_id, sequence)
+            if active and row[0] <= self._now:
+                self._lanes += (self._now, self._lease.owner, self._until)
+                claimed.append(claimed_of(row[1:], endpoint=endpoint))
+            else:
+                self._lanes += (max(row[0], self._now), None, None)
+        return claimed
+
+
+def renew(session: Session, *, lease: Lease) -> None:
+    session.write("renew_leases", owner=lease.owner, until=micros(lease.until))
+
+
+def release(session: Session, *, owner: str, now: datetime) -> None:
+    session.write("release_leases", owner=owner, now=micros(now))
+
+
+def end_every_lease(session: Session) -> None:
+    session.write("end_every_lease")
+
+
+def rooms_of(
+    found: Sequence[Row], *, held: Mapping[str, int], room: int
+) -> list[tuple[str, str, int]]:
+    """The endpoints that may get more, each with how much."""
+    rooms = ((row[0], row[1], room - held.get(row[1], 0)) for row in found)
+    return [entry for entry in rooms if entry[2] > 0]

@@ -1,0 +1,302 @@
+"""The Store of `milepost.ports` on one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from milepost.delivery.model import (
+    Attempt,
+    Claimed,
+    Delivery,
+    Endpoint,
+    EndpointState,
+    NewDelivery,
+)
+from milepost.orders.events import OrderEvent, Verdict
+from milepost.orders.model import Order
+from milepost.orders.model import Store as StoreRecord
+from milepost.ports import (
+    Account,
+    ApiKey,
+    Counts,
+    Decide,
+    DeliveryFilter,
+    Lease,
+    OrderFilter,
+    OrderRef,
+    Page,
+    Quarantined,
+    Settlement,
+)
+from milepost.store.migrate import migrate_sqlite
+from milepost.store.sqlite import by_hand, intake, lanes, reading, records
+from milepost.store.sqlite.dispatch_lock import DispatchLock
+from milepost.store.sqlite.readers import Readers
+from milepost.store.sqlite.registry import Registry
+from milepost.store.sqlite.session import connect, store_errors
+from milepost.store.sqlite.writer import Writer
+
+MOST_WAITING = 50_000
+"""Orders that may wait for the writing thread before more are refused with Overloaded."""
+
+
+class SqliteStore:
+    """One file, for one process that dispatches and any number that read and write.
+
+    What a method has returned is on disk: WAL with synchronous=FULL. Concurrent writes share
+    commits; reads never wait for writes.
+    """
+
+    def __init__(self, path: str | Path, *, most_waiting: int = MOST_WAITING) -> None:
+        self._path = Path(path)
+        self._lock = DispatchLock(self._path)
+        self._registry = Registry()
+        self._readers = Readers(self._path)
+        self._writer = Writer(
+            self._connect,
+            begun=self._registry.refresh,
+            undone=self._registry.forget,
+            most_waiting=most_waiting,
+        )
+
+    def _connect(self) -> sqlite3.Connection:
+        with store_errors():
+            connection = connect(self._path)
+            try:
+                migrate_sqlite(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+    async def open(self) -> None:
+        """Makes the file if it is missing. Raises SchemaTooNew, SchemaChanged and StoreError."""
+        await self._writer.open()
+
+    async def close(self) -> None:
+        """Lets what was begun finish; a second call does nothing."""
+        await self._writer.close()
+        await self._readers.close()
+        self._lock.give_back()
+
+    # the main path
+
+    async def change_orders(
+        self, refs: Sequence[OrderRef], *, decide: Decide, lease: Lease, now: datetime
+    ) -> Sequence[Claimed]:
+        """Calls `decide` on the writing thread. Raises Overloaded when too much waits already."""
+        work = partial(
+            intake.change_orders,
+            refs=refs,
+            decide=decide,
+            lease=lease,
+            now=now,
+            registry=self._registry,
+        )
+        return await self._writer.run(work, weight=len(refs) or 1, may_wait=False)
+
+    async def take_dispatch(self) -> None:
+        if not self._lock.held:
+            with store_errors():
+                self._lock.take()
+            await self._writer.run(lanes.end_every_lease)
+
+    async def claim(
+        self, *, lease: Lease, now: datetime, held: Mapping[str, int], room: int, limit: int
+    ) -> Sequence[Claimed]:
+        """Writes nothing, and waits for no write, when nothing is due."""
+        found = await self._readers.run(partial(lanes.endpoints_with_work, now=now))
+        rooms = lanes.rooms_of(found, held=held, room=room)
+        if not rooms or limit < 1:
+            return ()
+        work = partial(
+            lanes.claim, rooms=rooms, lease=lease, now=now, limit=limit, registry=self._registry
+        )
+        return await self._writer.run(work, weight=limit)
+
+    async def settle(
+        self, settlements: Sequence[Settlement], *, lease: Lease, now: datetime
+    ) -> Sequence[Claimed]:
+        if not settlements:
+            return ()
+        work = partial(
+            lanes.settle, settlements=settlements, lease=lease, now=now, registry=self._registry
+        )
+        return await self._writer.run(work, weight=len(settlements))
+
+    async def renew(self, *, lease: Lease) -> None:
+        await self._writer.run(partial(lanes.renew, lease=lease))
+
+    async def release(self, *, owner: str, now: datetime) -> None:
+        await self._writer.run(partial(lanes.release, owner=owner, now=now))
+
+    # accounts, keys and stores
+
+    async def add_account(self, account: Account) -> None:
+        await self._writer.run(partial(records.add_account, account=account))
+
+    async def accounts(self) -> Sequence[Account]:
+        return await self._readers.run(reading.accounts)
+
+    async def add_key(self, key: ApiKey, *, digest: str) -> None:
+        await self._writer.run(partial(records.add_key, key=key, digest=digest))
+
+    async def keys(self, account_id: str) -> Sequence[ApiKey]:
+        return await self._readers.run(partial(reading.keys, account_id=account_id))
+
+    async def revoke_key(self, account_id: str, key_id: str, *, now: datetime) -> None:
+        await self._writer.run(
+            partial(records.revoke_key, account_id=account_id, key_id=key_id, now=now)
+        )
+
+    async def find_key(self, account_id: str, *, digest: str) -> ApiKey | None:
+        return await self._readers.run(
+            partial(reading.find_key, account_id=account_id, digest=digest)
+        )
+
+    async def put_store(
+        self, account_id: str, store: str, *, name: str, number: int | None, now: datetime
+    ) -> StoreRecord:
+        work = partial(
+            records.put_store,
+            account_id=account_id,
+            store=store,
+            name=name,
+            number=number,
+            now=now,
+            registry=self._registry,
+        )
+        return await self._writer.run(work)
+
+    async def stores(self, account_id: str) -> Sequence[StoreRecord]:
+        return await self._readers.run(partial(reading.stores, account_id=account_id))
+
+    # endpoints
+
+    async def put_endpoint(self, endpoint: Endpoint) -> None:
+        await self._writer.run(
+            partial(records.put_endpoint, endpoint=endpoint, registry=self._registry)
+        )
+
+    async def endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
+        return await self._readers.run(
+            partial(reading.endpoint, account_id=account_id, endpoint_id=endpoint_id)
+        )
+
+    async def endpoints(self, account_id: str) -> Sequence[Endpoint]:
+        return await self._readers.run(partial(reading.endpoints, account_id=account_id))
+
+    async def set_endpoint_state(
+        self, account_id: str, endpoint_id: str, *, state: EndpointState, why: str, now: datetime
+    ) -> Endpoint:
+        work = partial(
+            records.set_endpoint_state,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            state=state,
+            why=why,
+            now=now,
+            registry=self._registry,
+        )
+        return await self._writer.run(work)
+
+    async def delete_endpoint(self, account_id: str, endpoint_id: str, *, now: datetime) -> int:
+        work = partial(
+            records.delete_endpoint,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            now=now,
+            registry=self._registry,
+        )
+        return await self._writer.run(work)
+
+    # reading
+
+    async def order(self, ref: OrderRef) -> Order:
+        return await self._readers.run(partial(reading.order, ref=ref))
+
+    async def find_orders(self, account_id: str, text: str) -> Sequence[Order]:
+        return await self._readers.run(
+            partial(reading.find_orders, account_id=account_id, text=text)
+        )
+
+    async def orders(
+        self, account_id: str, *, wanted: OrderFilter, page: Page
+    ) -> tuple[Sequence[Order], str | None]:
+        return await self._readers.run(
+            partial(reading.orders, account_id=account_id, wanted=wanted, page=page)
+        )
+
+    async def history(
+        self, account_id: str, order_id: str, *, after: int, limit: int
+    ) -> Sequence[OrderEvent]:
+        work = partial(
+            reading.history, account_id=account_id, order_id=order_id, after=after, limit=limit
+        )
+        return await self._readers.run(work)
+
+    async def quarantine(
+        self, account_id: str, *, verdict: Verdict | None, page: Page
+    ) -> tuple[Sequence[Quarantined], str | None]:
+        """Leaves out orphans that were applied when their order came."""
+        return await self._readers.run(
+            partial(reading.quarantine, account_id=account_id, verdict=verdict, page=page)
+        )
+
+    async def deliveries(
+        self, account_id: str, *, wanted: DeliveryFilter, page: Page
+    ) -> tuple[Sequence[Delivery], str | None]:
+        return await self._readers.run(
+            partial(reading.deliveries, account_id=account_id, wanted=wanted, page=page)
+        )
+
+    async def delivery(
+        self, account_id: str, endpoint_id: str, order_id: str, sequence: int
+    ) -> tuple[Delivery, bytes]:
+        work = partial(
+            reading.delivery,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            order_id=order_id,
+            sequence=sequence,
+        )
+        return await self._readers.run(work)
+
+    async def attempts(
+        self, account_id: str, endpoint_id: str, order_id: str, sequence: int
+    ) -> Sequence[Attempt]:
+        work = partial(
+            reading.attempts,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            order_id=order_id,
+            sequence=sequence,
+        )
+        return await self._readers.run(work)
+
+    async def add_delivery(self, delivery: NewDelivery, *, now: datetime) -> Delivery:
+        """Raises UnknownRecord for an endpoint that is gone, AlreadyExists for a known name."""
+        work = partial(by_hand.add_delivery, delivery=delivery, now=now, registry=self._registry)
+        return await self._writer.run(work)
+
+    async def resend(
+        self, account_id: str, endpoint_id: str, order_id: str, sequence: int, *, now: datetime
+    ) -> Delivery:
+        """An endpoint that is gone has no lanes: raises UnknownRecord for it too."""
+        work = partial(
+            by_hand.resend,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            order_id=order_id,
+            sequence=sequence,
+            now=now,
+            registry=self._registry,
+        )
+        return await self._writer.run(work)
+
+    async def counts(self, account_id: str | None = None) -> Counts:
+        return await self._readers.run(partial(reading.counts, account_id=account_id))
