@@ -48,13 +48,11 @@ def _run(listening: socket.socket, count: Any, control: Connection) -> None:
         seen: list[tuple[str, int]] = []
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: _Notifications(seen, count), sock=listening)
-        # The parent says "take" for what was seen since the last time, and "stop".
-        asked: asyncio.Queue[str] = asyncio.Queue()
-        loop.add_reader(control.fileno(), lambda: asked.put_nowait(control.recv()))
-        while await asked.get() == "take":
+        # The parent says "take" for what was seen since the last time, and "stop". The pipe stays
+        # off the loop, which would make it non-blocking under the feet of both ends.
+        while await asyncio.to_thread(control.recv) == "take":
             taken, seen[:] = list(seen), []
             await asyncio.to_thread(control.send_bytes, json.dumps(taken).encode())
-        loop.remove_reader(control.fileno())
         server.close()
 
     uvloop.run(serve())

@@ -20,6 +20,8 @@ _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[[^\]]*\]")
 _PLAINLY: Mapping[str, str] = MappingProxyType(
     {
         "Invalid decimal string": "a number",
+        "Integer value out of range": "a number within the limits",
+        "Number out of range": "a number within the limits",
         "Invalid RFC3339 encoded datetime": "a date and time with an offset (RFC 3339)",
         "Invalid RFC3339 encoded date": "a date (RFC 3339)",
     }

@@ -125,7 +125,7 @@ def order_detail(notice: Notice, *, options: Options) -> OrderDetail:
         store=StoreName(notice.store.number, notice.store.name),
         warehouse=said.warehouse,
         trading_partner=said.trading_partner,
-        ordered_at=order.ordered_at.isoformat(),
+        ordered_at=_moment(order.ordered_at),
         customer_email=content.customer_email,
         shipping_method=said.shipping_method,
         requested_shipping_service=content.requested_shipping_service,
@@ -151,7 +151,7 @@ def order_detail(notice: Notice, *, options: Options) -> OrderDetail:
         recipient_tax_id=tax_id,
         shipment_data=_shipment(order, told, said=said),
         order_parts=said.order_parts,
-        shipped_at=_moment(order.shipped_at),
+        shipped_at=_moment(order.shipped_at) if order.shipped_at else None,
         updated_at=_moment(order.updated_at) if touched else None,
         order_size=said.order_size,
         extra_data=said.extra_data,
@@ -175,8 +175,9 @@ _LINE_SAYS_NOTHING = LineExtensions(ItemSource.IMPORTED)
 _PARCEL_SAYS_NOTHING = ParcelExtensions()
 
 
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+def _moment(at: datetime) -> str:
+    """To the second and with the offset as digits: the form that every ISO 8601 reader takes."""
+    return at.isoformat(timespec="seconds")
 
 
 def _filled(template: str, order: Order) -> str:
