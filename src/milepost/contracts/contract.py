@@ -15,7 +15,7 @@ from milepost.delivery.retry import Schedule
 from milepost.errors import InvalidInput
 from milepost.orders.events import OrderEvent
 from milepost.orders.lifecycle import Reason, State
-from milepost.orders.model import Order, Parcel, Store
+from milepost.orders.model import Order, Store
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -103,15 +103,3 @@ def read_under(path: str, *, shape: type[T], raw: bytes) -> T:
         return msgspec.json.decode(raw, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise refusal(error, shape=shape, under=path) from None
-
-
-def parcel_told(order: Order) -> Parcel | None:
-    """The parcel that the order's state speaks of, else its least advanced one.
-
-    The two differ only where a parcel was added behind the others: the order stays where it was,
-    and a receiver must not read the state of one parcel beside the tracking number of another.
-    """
-    for parcel in order.parcels:
-        if parcel.state is order.state:
-            return parcel
-    return order.lead_parcel

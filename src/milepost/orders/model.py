@@ -33,18 +33,18 @@ class Content(
 
 
 LARGEST_AMOUNT = Decimal(10) ** 12
-FINEST_EXPONENT = -9
+FINEST_AMOUNT = Decimal("1e-9")
 EARLIEST_YEAR, LATEST_YEAR = 1990, 2100
 
 
-def _check_amount(name: str, amount: Decimal | None) -> None:
+def check_amount(name: str, amount: Decimal | None) -> None:
+    """Raises ValueError for what no money, cost or weight can be; None passes."""
     if amount is None:
         return
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < FINEST_EXPONENT or exponent > 12:
-        raise ValueError(f"{name}: expected a number with at most {-FINEST_EXPONENT} decimals")
-    if abs(amount) > LARGEST_AMOUNT:
+    if not amount.is_finite() or abs(amount) > LARGEST_AMOUNT:
         raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
+    if amount.adjusted() < FINEST_AMOUNT.adjusted() or amount.quantize(FINEST_AMOUNT) != amount:
+        raise ValueError(f"{name}: expected a number with at most 9 decimals")
 
 
 class Address(Content, frozen=True):
@@ -94,7 +94,7 @@ class Line(Content, frozen=True):
     extensions: dict[str, msgspec.Raw] = {}
 
     def __post_init__(self) -> None:
-        _check_amount("price", self.price)
+        check_amount("price", self.price)
 
 
 class Pair(Content, frozen=True):
@@ -147,8 +147,8 @@ class OrderContent(Content, frozen=True):
     extensions: dict[str, msgspec.Raw] = {}
 
     def __post_init__(self) -> None:
-        _check_amount("shipping_paid", self.shipping_paid)
-        _check_amount("tax_paid", self.tax_paid)
+        check_amount("shipping_paid", self.shipping_paid)
+        check_amount("tax_paid", self.tax_paid)
         if self.ordered_at and not EARLIEST_YEAR <= self.ordered_at.year < LATEST_YEAR:
             raise ValueError(
                 f"ordered_at: expected a time from {EARLIEST_YEAR} to {LATEST_YEAR - 1}"
@@ -162,7 +162,7 @@ class Weight(Content, frozen=True):
     unit: Annotated[str, msgspec.Meta(pattern="^(kg|g|lb|oz)$")]
 
     def __post_init__(self) -> None:
-        _check_amount("value", self.value)
+        check_amount("value", self.value)
 
 
 class PackedItem(Content, frozen=True):
@@ -249,10 +249,15 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def lead_parcel(self) -> Parcel | None:
-        """The least advanced parcel: the one that the order's carrier state speaks of."""
-        if not self.parcels:
-            return None
-        return min(self.parcels, key=lambda p: PARCEL_RANK.get(p.state or State.SHIPPED, 0))
+        """The parcel that the order's state speaks of, else its least advanced one.
+
+        The two differ only where a parcel was added behind the others: the order stays where it
+        was, and nobody must read one parcel's state beside another's tracking number.
+        """
+        for parcel in self.parcels:
+            if parcel.state is self.state:
+                return parcel
+        return least_advanced(self.parcels) if self.parcels else None
 
 
 class Store(msgspec.Struct, frozen=True, gc=False):
@@ -263,6 +268,11 @@ class Store(msgspec.Struct, frozen=True, gc=False):
     number: int
     name: str
     created_at: datetime
+
+
+def least_advanced(parcels: tuple[Parcel, ...]) -> Parcel:
+    """The parcel that is the furthest from its end; the first of several. At least one is given."""
+    return min(parcels, key=lambda p: PARCEL_RANK.get(p.state or State.SHIPPED, 0))
 
 
 def rolled_up(parcels: tuple[Parcel, ...]) -> State | None:

@@ -14,6 +14,7 @@ from milepost.orders.lifecycle import (
     MOVING,
     RANK,
     REASONS,
+    SOFT_ENDS,
     Edge,
     EdgeClass,
     Reason,
@@ -21,7 +22,7 @@ from milepost.orders.lifecycle import (
     passed_over,
     way_to,
 )
-from milepost.orders.model import Order, Parcel, ParcelDetails, rolled_up
+from milepost.orders.model import Order, Parcel, ParcelDetails, least_advanced, rolled_up
 
 ONLY_PARCEL = "1"
 """The name of a parcel that no source has named."""
@@ -51,6 +52,9 @@ _THROUGH: tuple[tuple[frozenset[State], State, frozenset[State]], ...] = (
     ),
     (frozenset((State.RETURNING,)), State.EXPIRED, frozenset((State.DELIVERED,))),
 )
+
+_BEHIND = frozenset((State.SHIPPED, State.INFO_RECEIVED))
+_ON_THE_WAY = frozenset((*MOVING, State.UNDELIVERABLE, State.RETURNING))
 
 _DUPLICATE = _Judgement(Verdict.DUPLICATE, "the same state and the same facts are known")
 _NEW_FACTS = _Judgement(Verdict.APPLIED, "new facts")
@@ -244,10 +248,10 @@ def _carrier_word(
         judged[parcel.parcel] = judgement
         if judgement.verdict is Verdict.APPLIED:
             told[parcel.parcel] = _at_state(richer, update, target, at=at)
-    lead = msgspec.structs.replace(order, parcels=named).lead_parcel
-    verdict_of_lead = judged[lead.parcel if lead else named[0].parcel]
     if not told:
-        return Move(order, None, verdict_of_lead.verdict, verdict_of_lead.why)
+        known = _DUPLICATE in judged.values()
+        judgement = _DUPLICATE if known else judged[least_advanced(named).parcel]
+        return Move(order, None, judgement.verdict, judgement.why)
     parcels = _replaced(order.parcels, told, now=now)
     step = _follow(order, update, parcels)
     if step is None:
@@ -303,6 +307,9 @@ def _follow(
     corrected.
     """
     goal = rolled_up(parcels) or order.state
+    if order.state in SOFT_ENDS and goal in _BEHIND:
+        # A late scan reopens the order even beside a parcel that it cannot go back to.
+        goal = rolled_up(tuple(p for p in parcels if p.state in _ON_THE_WAY)) or goal
     if goal is order.state:
         return goal, (), None
     correcting = _correcting(update)

@@ -16,8 +16,6 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from milepost.orders.model import (
-    FINEST_EXPONENT,
-    LARGEST_AMOUNT,
     Currency,
     LongText,
     Name,
@@ -25,6 +23,7 @@ from milepost.orders.model import (
     Text,
     Url,
     Weight,
+    check_amount,
 )
 
 ItemT = TypeVar("ItemT")
@@ -130,16 +129,6 @@ class ExtraDataLabel(StrEnum):
     CARRIER_SHIPPING_METHOD = "carrierShippingMethod"
 
 
-def _check_amount(name: str, amount: Decimal | None) -> None:
-    if amount is None:
-        return
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < FINEST_EXPONENT:
-        raise ValueError(f"{name}: expected a number with at most {-FINEST_EXPONENT} decimals")
-    if abs(amount) > LARGEST_AMOUNT:
-        raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
-
-
 def _check_moments(shape: msgspec.Struct, *names: str) -> None:
     """A moment stays the text that was sent, so that it goes out with the same digits."""
     for name in names:
@@ -205,7 +194,7 @@ class Money(Published, frozen=True):
     currency: Currency
 
     def __post_init__(self) -> None:
-        _check_amount("amount", self.amount)
+        check_amount("amount", self.amount)
 
 
 class OrderCosts(Published, frozen=True):
@@ -346,7 +335,7 @@ class ShipmentExtensions(Published, frozen=True):
     routing: Routing | None = None
 
     def __post_init__(self) -> None:
-        _check_amount("estimated_shipping_cost", self.estimated_shipping_cost)
+        check_amount("estimated_shipping_cost", self.estimated_shipping_cost)
 
 
 class OrderExtensions(Published, frozen=True):

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from milepost.contracts.contract import Notice, parcel_told, read_as
+from milepost.contracts.contract import Notice, read_as
 from milepost.contracts.shipmonk.extensions import (
     ItemSource,
     LineExtensions,
@@ -112,7 +112,7 @@ def order_detail(notice: Notice, *, options: Options) -> OrderDetail:
     """The 41 properties; amounts keep the digits that they came with."""
     order, content = notice.order, notice.order.content
     said = _said(OrderExtensions, content.extensions, none=_ORDER_SAYS_NOTHING)
-    told = parcel_told(order)
+    told = order.lead_parcel
     tax_id = _tax_id(content.recipient_tax_id)
     actions = said.actions_required
     if order.state is State.ADDRESS_ERROR:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from milepost.contracts.contract import Notice, Reading, Words, parcel_told, read_as
+from milepost.contracts.contract import Notice, Reading, Words, read_as
 from milepost.delivery.model import Body
 from milepost.errors import InvalidInput
 from milepost.orders.lifecycle import State
@@ -206,7 +206,7 @@ def _fields(notice: Notice, options: Options, *, always_status: bool) -> dict[st
         fields["status"] = status
     if not ships_now or parcel_status != PENDING:
         fields["parcel_status"] = parcel_status
-    if shipped and (parcel := parcel_told(order)):
+    if shipped and (parcel := order.lead_parcel):
         fields["carrier"] = parcel.carrier
         fields["carrier_service"] = parcel.carrier_service
         fields["tracking_number"] = parcel.tracking_number

@@ -1,0 +1,145 @@
+"""The native HTTP interface as one ASGI application over a hub."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from itertools import count
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.routing import Route as Path
+
+from milepost import __version__
+from milepost.api import health, intake, records, setup
+from milepost.api.door import REQUEST_ID, Answer, Call, Door, Nothing, Route, Scope, Send, refuse
+from milepost.api.openapi import document
+from milepost.api.problems import NoSuchPath, Status, Unexpected
+from milepost.api.reading import Receive
+from milepost.auth import Authenticator
+from milepost.logs import logger
+from milepost.wiring import Hub
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    *intake.ROUTES,
+    *records.ROUTES,
+    *setup.ROUTES,
+    *health.ROUTES,
+)
+BODY_WITHIN_S = 30.0
+"""How long a body may take to arrive."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_log = logger("api")
+
+
+def create_app(
+    hub: Hub,
+    *,
+    lifespan: Callable[[FastAPI], Any] | None = None,
+    body_within_s: float = BODY_WITHIN_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The application over a hub that the caller opens and closes, in `lifespan` if it likes.
+
+    `clock` counts the seconds for which a key is remembered.
+    """
+    described = document(ROUTES, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
+    app = FastAPI(
+        title="Milepost",
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.openapi = lambda: described  # type: ignore[method-assign]
+    auth = Authenticator(hub.store, clock=clock)
+    for path, routes in _by_path((*ROUTES, _publishing(described))).items():
+        door = Door(routes, hub=hub, auth=auth, body_within_s=body_within_s)
+        app.router.routes.append(Path(path, door, include_in_schema=False))
+    app.router.default = _no_such_path
+    app.add_middleware(Envelope)
+    return app
+
+
+def _by_path(routes: tuple[Route[Any, Any], ...]) -> Mapping[str, list[Route[Any, Any]]]:
+    found: dict[str, list[Route[Any, Any]]] = {}
+    for route in routes:
+        found.setdefault(route.path, []).append(route)
+    return found
+
+
+def _publishing(described: Mapping[str, Any]) -> Route[Nothing, Nothing]:
+    """The route of the document itself, which is encoded once."""
+    content = msgspec.json.encode(described)
+
+    async def publish(_call: Call[Nothing, Nothing]) -> Answer:
+        return Answer(content)
+
+    return Route(
+        method="GET",
+        path="/openapi.json",
+        act=publish,
+        name="document",
+        summary="This document.",
+        tag="contracts",
+        query=Nothing,
+        body=Nothing,
+        answers={Status.OK: Any},
+        public=True,
+    )
+
+
+async def _no_such_path(scope: Scope, _receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+    else:
+        await refuse(scope, send, NoSuchPath())
+
+
+class Envelope:
+    """Around every request: its id goes in and out, and no error leaves as anything but a problem.
+
+    An id that came with the request is kept if it is short and plain, else a new one is made.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+        self._prefix = secrets.token_hex(4)
+        self._number = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"")
+        request_id = (
+            given.decode()
+            if _REQUEST_ID.fullmatch(given)
+            else f"{self._prefix}-{next(self._number)}"
+        )
+        scope[REQUEST_ID] = request_id
+        header = (b"x-request-id", request_id.encode())
+        started = False
+
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            _log.error("unexpected", path=scope["path"], request_id=request_id, exc_info=error)
+            if started:
+                raise
+            await refuse(scope, send_with_id, Unexpected())

@@ -1,0 +1,208 @@
+"""One door for each path: who asks, what they send, which route it is, and the answer; plain ASGI.
+
+A request passes here without a framework's request object, dependency injection or copies, which
+is what keeps the intake routes fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from milepost.api.problems import (
+    MEDIA_TYPE,
+    Headers,
+    MethodNotAllowed,
+    Status,
+    headers_of,
+    kind_of,
+    problem_of,
+)
+from milepost.api.reading import (
+    LESS_NESTED,
+    ClientGone,
+    Receive,
+    check_text,
+    check_type,
+    read_body,
+    read_json,
+    read_query,
+)
+from milepost.auth import Authenticator
+from milepost.errors import InvalidInput, MilepostError, StoreError
+from milepost.logs import logger
+from milepost.wiring import Hub
+
+Q = TypeVar("Q")
+B = TypeVar("B")
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+REQUEST_ID = "milepost.request_id"
+LONGEST_PATH = 2_048
+
+_JSON = (b"content-type", b"application/json")
+_PROBLEM = (b"content-type", MEDIA_TYPE.encode())
+_GUARD: Headers = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+_encode = msgspec.json.Encoder().encode
+_log = logger("api")
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters, or no body."""
+
+
+NOTHING = Nothing()
+
+
+class Limit(Enum):
+    """Which of the settings limits a route's body."""
+
+    ONE = "max_order_bytes"
+    BATCH = "max_body_bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Q, B]):
+    """A request that was let in and read."""
+
+    hub: Hub
+    account_id: str
+    path: Mapping[str, str]
+    query: Q
+    body: B
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: anything that msgspec can encode, or bytes that are JSON already."""
+
+    content: object
+    status: Status = Status.OK
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Generic[Q, B]):
+    """One method of one path, and all that its documentation says.
+
+    `answers` are the shapes by status, `problems` those beside the ones that any route has.
+    `documented` is the body's shape as it is published, where it is read in another way.
+    """
+
+    method: str
+    path: str
+    act: Callable[[Call[Q, B]], Awaitable[Answer]]
+    name: str
+    summary: str
+    tag: str
+    answers: Mapping[Status, Any]
+    query: type[Q]
+    body: type[B]
+    documented: Any = None
+    limit: Limit = Limit.ONE
+    problems: tuple[type[MilepostError], ...] = ()
+    public: bool = False
+
+    @property
+    def takes_body(self) -> bool:
+        return self.body is not Nothing
+
+
+async def respond(
+    send: Send, *, status: int, content: bytes, headers: Sequence[tuple[bytes, bytes]]
+) -> None:
+    """Sends one whole answer, guarded against being cached, sniffed or framed."""
+    length = (b"content-length", b"%d" % len(content))
+    start = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [*headers, length, *_GUARD],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": content})
+
+
+async def refuse(scope: Scope, send: Send, error: MilepostError) -> None:
+    """Sends the problem document of an error."""
+    request_id = scope.get(REQUEST_ID)
+    if isinstance(error, StoreError):
+        _log.error("store failed", path=scope["path"], request_id=request_id, exc_info=error)
+    content = _encode(problem_of(error, request_id=request_id))
+    headers = (_PROBLEM, *headers_of(error))
+    await respond(send, status=kind_of(error).status, content=content, headers=headers)
+
+
+class Door:
+    """The ASGI application of one path; answers every request, refused ones with a problem."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route[Any, Any]],
+        *,
+        hub: Hub,
+        auth: Authenticator,
+        body_within_s: float,
+    ) -> None:
+        self._routes = {route.method: route for route in routes}
+        if "GET" in self._routes:
+            self._routes["HEAD"] = self._routes["GET"]
+        self._hub = hub
+        self._auth = auth
+        self._body_within_s = body_within_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reads, acts and answers."""
+        try:
+            route = self._routes.get(scope["method"])
+            if route is None:
+                raise MethodNotAllowed(self._routes)
+            answer = await route.act(await self._read(route, scope, receive))
+        except MilepostError as error:
+            await refuse(scope, send, error)
+        except RecursionError:
+            await refuse(scope, send, InvalidInput(field="", expected=LESS_NESTED))
+        except ClientGone:
+            return
+        else:
+            content = answer.content
+            await respond(
+                send,
+                status=answer.status,
+                content=content if isinstance(content, bytes) else _encode(content),
+                headers=(_JSON, *answer.headers),
+            )
+
+    async def _read(self, route: Route[Q, B], scope: Scope, receive: Receive) -> Call[Any, Any]:
+        headers = dict(scope["headers"])
+        account_id = ""
+        if not route.public:
+            principal = await self._auth.principal(headers.get(b"authorization"))
+            account_id = principal.account_id
+        query: Q | Nothing = NOTHING
+        if route.query is not Nothing or scope["query_string"]:
+            query = read_query(scope["query_string"], shape=route.query)
+        body: B | Nothing = NOTHING
+        if route.takes_body:
+            check_type(headers)
+            raw = await read_body(
+                headers,
+                receive,
+                limit=getattr(self._hub.settings, route.limit.value),
+                within_s=self._body_within_s,
+            )
+            check_text(raw)
+            body = read_json(raw, shape=route.body)
+        path = scope.get("path_params", {})
+        return Call(hub=self._hub, account_id=account_id, path=path, query=query, body=body)

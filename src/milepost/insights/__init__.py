@@ -1,0 +1,47 @@
+"""What is read: orders, their history, deliveries and what was not applied; never a secret."""
+
+from milepost.insights.reads import Insights
+from milepost.insights.views import (
+    AttemptView,
+    ContractView,
+    DeliveryDetail,
+    DeliveryView,
+    EndpointView,
+    EventView,
+    OrderSummary,
+    OrderView,
+    ParcelView,
+    QuarantineView,
+    ScheduleView,
+    StoreView,
+    contract_view,
+    delivery_view,
+    endpoint_view,
+    event_view,
+    order_summary,
+    order_view,
+    store_view,
+)
+
+__all__ = [
+    "AttemptView",
+    "ContractView",
+    "DeliveryDetail",
+    "DeliveryView",
+    "EndpointView",
+    "EventView",
+    "Insights",
+    "OrderSummary",
+    "OrderView",
+    "ParcelView",
+    "QuarantineView",
+    "ScheduleView",
+    "StoreView",
+    "contract_view",
+    "delivery_view",
+    "endpoint_view",
+    "event_view",
+    "order_summary",
+    "order_view",
+    "store_view",
+]

@@ -1,0 +1,160 @@
+"""Reads for every door: by account, as views, and the same answer for what is another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from milepost.contracts.contract import Contract
+from milepost.delivery.model import DeliveryState, delivery_id, read_delivery_id
+from milepost.errors import UnknownRecord
+from milepost.insights.views import (
+    ContractView,
+    DeliveryDetail,
+    DeliveryView,
+    EndpointView,
+    EventView,
+    OrderSummary,
+    OrderView,
+    QuarantineView,
+    StoreView,
+    attempt_view,
+    contract_view,
+    delivery_detail,
+    delivery_view,
+    endpoint_view,
+    event_view,
+    order_summary,
+    order_view,
+    quarantine_view,
+    store_view,
+)
+from milepost.orders.events import Verdict
+from milepost.ports import Counts, DeliveryFilter, OrderFilter, OrderRef, Page, Store
+
+
+class Insights:
+    """What an account may see; every method may raise StoreError.
+
+    Lists come newest first with the cursor of the next page, None at the end; a cursor that no
+    page gave raises InvalidInput.
+    """
+
+    def __init__(self, store: Store, *, rooms: Mapping[str, Contract]) -> None:
+        self._store = store
+        self._rooms = rooms
+
+    async def check(self) -> None:
+        """Raises StoreError when the database does not answer."""
+        await self._store.keys("")
+
+    async def counts(self, account_id: str | None = None) -> Counts:
+        """How much there is of what; reads whole tables."""
+        return await self._store.counts(account_id)
+
+    # orders
+
+    async def order(self, account_id: str, order_id: str) -> OrderView:
+        """Raises UnknownRecord."""
+        order = await self._store.order(OrderRef(account_id, order_id=order_id))
+        return order_view(order, rooms=self._rooms)
+
+    async def find_orders(self, account_id: str, text: str) -> Sequence[OrderSummary]:
+        """At most 50 orders with this order id, order key, order number or tracking number."""
+        return [order_summary(o) for o in await self._store.find_orders(account_id, text)]
+
+    async def orders(
+        self, account_id: str, *, wanted: OrderFilter, page: Page
+    ) -> tuple[Sequence[OrderSummary], str | None]:
+        """A page of orders."""
+        orders, after = await self._store.orders(account_id, wanted=wanted, page=page)
+        return [order_summary(o) for o in orders], after
+
+    async def history(
+        self, account_id: str, order_id: str, *, after: int = 0, limit: int = 100
+    ) -> tuple[Sequence[EventView], int | None]:
+        """An order's events after this sequence, oldest first, and where the next page begins.
+
+        Raises UnknownRecord.
+        """
+        await self._store.order(OrderRef(account_id, order_id=order_id))
+        events = await self._store.history(account_id, order_id, after=after, limit=limit + 1)
+        more = events[limit - 1].sequence if len(events) > limit else None
+        return [event_view(e) for e in events[:limit]], more
+
+    async def quarantine(
+        self, account_id: str, *, verdict: Verdict | None, page: Page
+    ) -> tuple[Sequence[QuarantineView], str | None]:
+        """A page of updates that were kept and not applied."""
+        kept, after = await self._store.quarantine(account_id, verdict=verdict, page=page)
+        return [quarantine_view(k) for k in kept], after
+
+    # stores and endpoints
+
+    async def store(self, account_id: str, store: str) -> StoreView:
+        """Raises UnknownRecord."""
+        for known in await self._store.stores(account_id):
+            if known.store == store:
+                return store_view(known)
+        raise UnknownRecord
+
+    async def stores(self, account_id: str) -> Sequence[StoreView]:
+        """The account's stores, by number."""
+        return [store_view(s) for s in await self._store.stores(account_id)]
+
+    async def endpoint(self, account_id: str, endpoint_id: str) -> EndpointView:
+        """Raises UnknownRecord."""
+        endpoint = await self._store.endpoint(account_id, endpoint_id)
+        return endpoint_view(endpoint, room=self._rooms[endpoint.contract])
+
+    async def endpoints(self, account_id: str) -> Sequence[EndpointView]:
+        """The account's endpoints, oldest first."""
+        found = await self._store.endpoints(account_id)
+        return [endpoint_view(e, room=self._rooms[e.contract]) for e in found]
+
+    def contracts(self) -> Sequence[ContractView]:
+        """Every contract that an endpoint can speak."""
+        return [contract_view(room) for room in self._rooms.values()]
+
+    # deliveries
+
+    async def deliveries(
+        self, account_id: str, *, wanted: DeliveryFilter, page: Page
+    ) -> tuple[Sequence[DeliveryView], str | None]:
+        """A page of deliveries."""
+        found, after = await self._store.deliveries(account_id, wanted=wanted, page=page)
+        return [delivery_view(d) for d in found], after
+
+    async def order_deliveries(
+        self, account_id: str, order_id: str, *, page: Page
+    ) -> tuple[Sequence[DeliveryView], str | None]:
+        """A page of one order's deliveries. Raises UnknownRecord."""
+        await self._store.order(OrderRef(account_id, order_id=order_id))
+        return await self.deliveries(
+            account_id, wanted=DeliveryFilter(order_id=order_id), page=page
+        )
+
+    async def undelivered(
+        self, account_id: str, *, page: Page
+    ) -> tuple[Sequence[DeliveryView], str | None]:
+        """A page of the deliveries that were given up: those that an operator may send again."""
+        wanted = DeliveryFilter(state=DeliveryState.ABANDONED)
+        return await self.deliveries(account_id, wanted=wanted, page=page)
+
+    async def delivery(self, account_id: str, name: str) -> DeliveryDetail:
+        """A delivery by the name of any of its replays, with its bytes and all its attempts.
+
+        Raises UnknownRecord.
+        """
+        named = read_delivery_id(name)
+        if named is None:
+            raise UnknownRecord
+        order_id, sequence, endpoint_id = named
+        delivery, body = await self._store.delivery(account_id, endpoint_id, order_id, sequence)
+        names = (
+            delivery_id(order_id, sequence, endpoint_id, replay=replay)
+            for replay in range(delivery.replay + 1)
+        )
+        if name not in names:
+            raise UnknownRecord
+        attempts = await self._store.attempts(account_id, endpoint_id, order_id, sequence)
+        return delivery_detail(delivery, body=body, attempts=[attempt_view(a) for a in attempts])

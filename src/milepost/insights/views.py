@@ -1,0 +1,385 @@
+"""How records are shown outside: without the account, which the reader knows, or any secret."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from milepost.contracts.contract import Contract, read_as
+from milepost.delivery.model import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    EndpointState,
+    LanePolicy,
+    Outcome,
+)
+from milepost.orders.events import EventType, OrderEvent, Verdict
+from milepost.orders.lifecycle import Reason, State
+from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
+from milepost.ports import Quarantined
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """The base of what is shown outside."""
+
+
+class ParcelView(View, frozen=True):
+    """One parcel; its state is null until a carrier has it."""
+
+    parcel: str
+    state: State | None
+    state_at: datetime | None
+    carrier: str | None
+    carrier_service: str | None
+    tracking_number: str | None
+    tracking_url: str | None
+    created_at: datetime | None
+    details: ParcelDetails | None
+
+
+class OrderSummary(View, frozen=True):
+    """An order in a list: which one it is and where it is in its life."""
+
+    order_id: str
+    store: str
+    order_key: str
+    order_number: str
+    state: State
+    reason: Reason | None
+    state_at: datetime
+    previous_state: State | None
+    attention: bool
+    updating: bool
+    sequence: int
+    created_at: datetime
+    updated_at: datetime
+    shipped_at: datetime | None
+
+
+class OrderView(OrderSummary, frozen=True):
+    """An order with its parcels, what was ordered, and what each contract shows of it."""
+
+    parcels: list[ParcelView]
+    words: dict[str, dict[str, str | None]]
+    content: OrderContent
+
+
+class EventView(View, frozen=True):
+    """One thing that happened to an order: `occurred_at` its source's time, `received_at` ours."""
+
+    sequence: int
+    type: EventType
+    state: State
+    previous_state: State | None
+    reason: Reason | None
+    parcel: str | None
+    parcel_state: State | None
+    source: str
+    raw: str | None
+    occurred_at: datetime
+    received_at: datetime
+    skipped: list[State]
+    correction: bool
+    note: str | None
+
+
+class StoreView(View, frozen=True):
+    """A sales channel; `number` is its name for contracts that need a number."""
+
+    store: str
+    number: int
+    name: str
+    created_at: datetime
+
+
+class EndpointView(View, frozen=True):
+    """An endpoint without its secrets; of the credentials only the names that are set."""
+
+    endpoint_id: str
+    contract: str
+    url: str
+    description: str
+    state: EndpointState
+    state_why: str
+    schedule: str
+    stores: list[str] | None
+    statuses: list[str] | None
+    timeout_s: float
+    concurrency: int
+    lane_policy: LanePolicy
+    options: dict[str, Any]
+    credentials_set: list[str]
+    secrets_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class DeliveryView(View, frozen=True):
+    """One event for one endpoint: where it stands and how often it was tried."""
+
+    delivery_id: str
+    endpoint_id: str
+    order_id: str
+    sequence: int
+    previous: int
+    status: str
+    state: DeliveryState
+    attempts: int
+    replay: int
+    created_at: datetime
+    due_at: datetime | None
+    settled_at: datetime | None
+    outcome: Outcome | None
+
+
+class AttemptView(View, frozen=True):
+    """One HTTP request and what came back; `status` is 0 when no reply came."""
+
+    attempt: int
+    replay: int
+    started_at: datetime
+    duration_ms: float
+    outcome: Outcome
+    status: int
+    detail: str
+    response: str
+
+
+class DeliveryDetail(DeliveryView, frozen=True):
+    """A delivery with its bytes (`body_encoding` is utf-8, or base64 for others) and attempts."""
+
+    body: str
+    body_encoding: str
+    attempts_made: list[AttemptView]
+
+
+class QuarantineView(View, frozen=True):
+    """An update that was kept and not applied, with what it said."""
+
+    update_id: str
+    verdict: Verdict
+    why: str
+    source: str
+    store: str | None
+    order_key: str | None
+    order_id: str | None
+    occurred_at: datetime | None
+    received_at: datetime
+    released_at: datetime | None
+    update: dict[str, Any]
+
+
+class ScheduleView(View, frozen=True):
+    """When deliveries are tried again: the waits after each attempt, and who published them."""
+
+    name: str
+    title: str
+    source: str
+    attempts: int
+    waits_s: list[int]
+
+
+class ContractView(View, frozen=True):
+    """A contract: its statuses, which of them are notified, its schedules and what it takes."""
+
+    name: str
+    title: str
+    statuses: list[str]
+    sends: list[str]
+    schedules: list[ScheduleView]
+    timeout_s: float
+    options: dict[str, Any]
+    credentials: dict[str, Any]
+    order_extensions: dict[str, Any] | None
+    line_extensions: dict[str, Any] | None
+    parcel_extensions: dict[str, Any] | None
+
+
+def parcel_view(parcel: Parcel) -> ParcelView:
+    return ParcelView(
+        parcel=parcel.parcel,
+        state=parcel.state,
+        state_at=parcel.state_at,
+        carrier=parcel.carrier,
+        carrier_service=parcel.carrier_service,
+        tracking_number=parcel.tracking_number,
+        tracking_url=parcel.tracking_url,
+        created_at=parcel.created_at,
+        details=parcel.details,
+    )
+
+
+def _summary(order: Order) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "store": order.store,
+        "order_key": order.order_key,
+        "order_number": order.number,
+        "state": order.state,
+        "reason": order.reason,
+        "state_at": order.state_at,
+        "previous_state": order.previous_state,
+        "attention": order.attention,
+        "updating": order.updating,
+        "sequence": order.sequence,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "shipped_at": order.shipped_at,
+    }
+
+
+def order_summary(order: Order) -> OrderSummary:
+    return OrderSummary(**_summary(order))
+
+
+def order_view(order: Order, *, rooms: Mapping[str, Contract]) -> OrderView:
+    return OrderView(
+        **_summary(order),
+        parcels=[parcel_view(p) for p in order.parcels],
+        words={room.name: dict(room.words(order)) for room in rooms.values()},
+        content=order.content,
+    )
+
+
+def event_view(event: OrderEvent) -> EventView:
+    return EventView(
+        sequence=event.sequence,
+        type=event.type,
+        state=event.state,
+        previous_state=event.previous_state,
+        reason=event.reason,
+        parcel=event.parcel,
+        parcel_state=event.parcel_state,
+        source=event.source,
+        raw=event.raw,
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+        skipped=list(event.skipped),
+        correction=event.correction,
+        note=event.note,
+    )
+
+
+def store_view(store: Store) -> StoreView:
+    return StoreView(store.store, store.number, store.name, store.created_at)
+
+
+def endpoint_view(endpoint: Endpoint, *, room: Contract) -> EndpointView:
+    options = read_as(room.options, endpoint.options)
+    return EndpointView(
+        endpoint_id=endpoint.endpoint_id,
+        contract=endpoint.contract,
+        url=endpoint.url,
+        description=endpoint.description,
+        state=endpoint.state,
+        state_why=endpoint.state_why,
+        schedule=endpoint.schedule,
+        stores=None if endpoint.stores is None else list(endpoint.stores),
+        statuses=None if endpoint.statuses is None else list(endpoint.statuses),
+        timeout_s=endpoint.timeout_s,
+        concurrency=endpoint.concurrency,
+        lane_policy=endpoint.lane_policy,
+        options=msgspec.to_builtins(options),
+        credentials_set=sorted(msgspec.json.decode(endpoint.credentials, type=dict[str, Any])),
+        secrets_count=len(endpoint.secrets),
+        created_at=endpoint.created_at,
+        updated_at=endpoint.updated_at,
+    )
+
+
+def _standing(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery.delivery_id,
+        "endpoint_id": delivery.endpoint_id,
+        "order_id": delivery.order_id,
+        "sequence": delivery.sequence,
+        "previous": delivery.previous,
+        "status": delivery.status,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "replay": delivery.replay,
+        "created_at": delivery.created_at,
+        "due_at": delivery.due_at,
+        "settled_at": delivery.settled_at,
+        "outcome": delivery.outcome,
+    }
+
+
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    return DeliveryView(**_standing(delivery))
+
+
+def delivery_detail(
+    delivery: Delivery, *, body: bytes, attempts: list[AttemptView]
+) -> DeliveryDetail:
+    try:
+        text, encoding = body.decode(), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(body).decode(), "base64"
+    return DeliveryDetail(
+        **_standing(delivery), body=text, body_encoding=encoding, attempts_made=attempts
+    )
+
+
+def attempt_view(attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        attempt=attempt.attempt,
+        replay=attempt.replay,
+        started_at=attempt.started_at,
+        duration_ms=attempt.duration_ms,
+        outcome=attempt.outcome,
+        status=attempt.status,
+        detail=attempt.detail,
+        response=attempt.response.decode(errors="replace"),
+    )
+
+
+def quarantine_view(kept: Quarantined) -> QuarantineView:
+    said = msgspec.structs.asdict(kept.update)
+    told = {name: value for name, value in said.items() if value is not None and value is not False}
+    return QuarantineView(
+        update_id=kept.update_id,
+        verdict=kept.verdict,
+        why=kept.why,
+        source=kept.source,
+        store=kept.store,
+        order_key=kept.order_key,
+        order_id=kept.order_id,
+        occurred_at=kept.occurred_at,
+        received_at=kept.received_at,
+        released_at=kept.released_at,
+        update=told,
+    )
+
+
+def contract_view(room: Contract) -> ContractView:
+    return ContractView(
+        name=room.name,
+        title=room.title,
+        statuses=list(room.statuses),
+        sends=[status for status in room.statuses if status in room.sends],
+        schedules=[
+            ScheduleView(s.name, s.title, s.source, s.attempts, list(s.waits_s))
+            for s in room.schedules
+        ],
+        timeout_s=room.timeout_s,
+        options=_schema(room.options),
+        credentials=_schema(room.credentials),
+        order_extensions=_schema_if_any(room.order_extensions),
+        line_extensions=_schema_if_any(room.line_extensions),
+        parcel_extensions=_schema_if_any(room.parcel_extensions),
+    )
+
+
+def _schema(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    return msgspec.json.schema(shape)
+
+
+def _schema_if_any(shape: type[msgspec.Struct] | None) -> dict[str, Any] | None:
+    return None if shape is None else _schema(shape)

@@ -1,0 +1,362 @@
+"""What an operator or an integrator changes: accounts, keys, stores, endpoints, and sending again.
+
+Chance comes in as `token`: given a number of bytes, it returns so many random ones. `look` tells
+the dispatcher that something may be due.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from milepost.contracts import sample
+from milepost.contracts.contract import Contract, Notice, read_as, read_under
+from milepost.delivery.model import (
+    ENDPOINT_TEST,
+    Delivery,
+    Endpoint,
+    EndpointState,
+    LanePolicy,
+    NewDelivery,
+    read_delivery_id,
+)
+from milepost.delivery.signature import new_secret, signing_key
+from milepost.errors import InvalidInput, UnknownRecord
+from milepost.orders.model import Name, Text, Url
+from milepost.orders.model import Store as StoreRecord
+from milepost.ports import Account, ApiKey, NewId, Now, Store
+
+ACCOUNT, ENDPOINT, KEY = "acc_", "ep_", "key_"
+KEY_TEXT = "mp_"
+PAUSED_BY_OPERATOR = "paused by the operator"
+HIGHEST_STORE_NUMBER = 2**31 - 1
+MOST_ENDPOINTS = 500
+"""Endpoints of one account: each of them is looked at for each of its events."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
+_KEY_TEXT = re.compile(r"mp_([0-9a-hjkmnp-tv-z]{26})_[A-Za-z0-9_-]{43}", re.ASCII)
+
+CheckUrl = Callable[[str], None]
+"""Raises UrlRefused when notifications may not be sent to a URL."""
+
+Timeout = Annotated[float, msgspec.Meta(ge=1, le=60)]
+Concurrency = Annotated[int, msgspec.Meta(ge=1, le=256)]
+Choice = Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+Secrets = Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=3)]
+
+
+class NewKey(msgspec.Struct, frozen=True, gc=False):
+    """An API key that was just made; its text is not kept anywhere and cannot be shown again."""
+
+    key: ApiKey
+    text: str
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.key.key_id})"
+
+
+class EndpointInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new endpoint as it is asked for; what is left out is the contract's own default.
+
+    `stores` and `statuses` are the subscription, null meaning all of them; `options` and
+    `credentials` are what the contract defines; `secret` signs, and is made when it is left out.
+    """
+
+    contract: Name
+    url: Url
+    description: Text = ""
+    schedule: Name | None = None
+    stores: Choice | None = None
+    statuses: Choice | None = None
+    timeout_s: Timeout | None = None
+    concurrency: Concurrency = 32
+    lane_policy: LanePolicy = LanePolicy.GO_ON
+    options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    credentials: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    secret: Name | None = None
+
+
+class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changes of an endpoint; what is left out stays as it is.
+
+    `secrets` replaces every signing secret, the current one first: naming the old one after the
+    new one signs with both until the receiver knows the new one.
+    """
+
+    url: Url | msgspec.UnsetType = msgspec.UNSET
+    description: Text | msgspec.UnsetType = msgspec.UNSET
+    schedule: Name | msgspec.UnsetType = msgspec.UNSET
+    stores: Choice | msgspec.UnsetType | None = msgspec.UNSET
+    statuses: Choice | msgspec.UnsetType | None = msgspec.UNSET
+    timeout_s: Timeout | msgspec.UnsetType = msgspec.UNSET
+    concurrency: Concurrency | msgspec.UnsetType = msgspec.UNSET
+    lane_policy: LanePolicy | msgspec.UnsetType = msgspec.UNSET
+    options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    credentials: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    secrets: Secrets | msgspec.UnsetType = msgspec.UNSET
+
+
+def account_of_key(text: str) -> str | None:
+    """The account that a key's text names; None when it has not the shape of a key."""
+    match = _KEY_TEXT.fullmatch(text)
+    return None if match is None else ACCOUNT + match[1]
+
+
+def key_digest(text: str) -> str:
+    """All that is kept of a key's text: its SHA-256 in hex; its 256 random bits need no salt."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Operations:
+    """Every change that is not an order's; each counts as soon as its call has returned."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        rooms: Mapping[str, Contract],
+        check_url: CheckUrl,
+        now: Now,
+        new_id: NewId,
+        token: Callable[[int], bytes],
+        look: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._check_url = check_url
+        self._now = now
+        self._new_id = new_id
+        self._token = token
+        self._look = look
+
+    # accounts and keys
+
+    async def add_account(self, name: str) -> Account:
+        """Opens an account. Raises InvalidInput when the name is empty or too long."""
+        _check_length("name", name)
+        account = Account(ACCOUNT + self._new_id(), name, self._now())
+        await self._store.add_account(account)
+        return account
+
+    async def accounts(self) -> Sequence[Account]:
+        """All accounts, oldest first."""
+        return await self._store.accounts()
+
+    async def add_key(self, account_id: str, *, name: str) -> NewKey:
+        """Makes an API key of the account. Raises UnknownRecord, InvalidInput."""
+        _check_length("name", name)
+        await self._check_account(account_id)
+        secret = base64.urlsafe_b64encode(self._token(32)).rstrip(b"=").decode()
+        text = f"{KEY_TEXT}{account_id.removeprefix(ACCOUNT)}_{secret}"
+        key = ApiKey(account_id, self._short_id(KEY), name, self._now())
+        await self._store.add_key(key, digest=key_digest(text))
+        return NewKey(key, text)
+
+    async def keys(self, account_id: str) -> Sequence[ApiKey]:
+        """The account's keys, revoked ones too, oldest first. Raises UnknownRecord."""
+        await self._check_account(account_id)
+        return await self._store.keys(account_id)
+
+    async def revoke_key(self, account_id: str, key_id: str) -> None:
+        """Ends a key; doors that have just seen it let it in for a few seconds more.
+
+        Raises UnknownRecord.
+        """
+        await self._store.revoke_key(account_id, key_id, now=self._now())
+
+    async def _check_account(self, account_id: str) -> None:
+        if all(account.account_id != account_id for account in await self._store.accounts()):
+            raise UnknownRecord
+
+    # stores
+
+    async def put_store(
+        self, account_id: str, store: str, *, name: str | None = None, number: int | None = None
+    ) -> StoreRecord:
+        """Opens a store or changes its name and number.
+
+        Raises InvalidInput, and AlreadyExists when another store has the number.
+        """
+        if not _STORE_NAME.fullmatch(store):
+            expected = "1 to 100 letters, digits, dots, hyphens and underscores"
+            raise InvalidInput(field="store", expected=expected)
+        title = store if name is None else name
+        _check_length("name", title)
+        if number is not None and not 1 <= number <= HIGHEST_STORE_NUMBER:
+            raise InvalidInput(field="number", expected=f"a number of 1 to {HIGHEST_STORE_NUMBER}")
+        return await self._store.put_store(
+            account_id, store, name=title, number=number, now=self._now()
+        )
+
+    # endpoints
+
+    async def add_endpoint(self, account_id: str, wanted: EndpointInput) -> Endpoint:
+        """Opens an endpoint; its signing secret is in what is returned. Raises InvalidInput."""
+        room = self._rooms.get(wanted.contract)
+        if len(await self._store.endpoints(account_id)) >= MOST_ENDPOINTS:
+            expected = f"at most {MOST_ENDPOINTS} endpoints in an account"
+            raise InvalidInput(field="", expected=expected)
+        if room is None:
+            raise InvalidInput(field="contract", expected=f"one of {', '.join(self._rooms)}")
+        now = self._now()
+        endpoint = Endpoint(
+            account_id=account_id,
+            endpoint_id=self._short_id(ENDPOINT),
+            contract=room.name,
+            url=wanted.url,
+            schedule=wanted.schedule or room.schedules[0].name,
+            created_at=now,
+            updated_at=now,
+            description=wanted.description,
+            stores=_each_once(wanted.stores),
+            statuses=_each_once(wanted.statuses),
+            timeout_s=room.timeout_s if wanted.timeout_s is None else wanted.timeout_s,
+            concurrency=wanted.concurrency,
+            lane_policy=wanted.lane_policy,
+            options=_part("options", wanted.options, shape=room.options),
+            credentials=_part("credentials", wanted.credentials, shape=room.credentials),
+            secrets=(wanted.secret or new_secret(self._token(32)),),
+        )
+        await self._check_endpoint(endpoint)
+        await self._store.put_endpoint(endpoint)
+        return endpoint
+
+    async def change_endpoint(
+        self, account_id: str, endpoint_id: str, change: EndpointChange
+    ) -> Endpoint:
+        """Changes an endpoint; what is pending goes by the new rules, its body as it was made.
+
+        Raises UnknownRecord, InvalidInput.
+        """
+        endpoint = await self._store.endpoint(account_id, endpoint_id)
+        told: dict[str, Any] = {
+            field: value
+            for field, value in msgspec.structs.asdict(change).items()
+            if value is not msgspec.UNSET
+        }
+        room = self._rooms[endpoint.contract]
+        for field, shape in (("options", room.options), ("credentials", room.credentials)):
+            if field in told:
+                told[field] = _part(field, told[field], shape=shape)
+        for field in told.keys() & {"stores", "statuses"}:
+            told[field] = _each_once(told[field])
+        changed = msgspec.structs.replace(endpoint, **told, updated_at=self._now())
+        await self._check_endpoint(changed)
+        await self._store.put_endpoint(changed)
+        return changed
+
+    async def pause_endpoint(
+        self, account_id: str, endpoint_id: str, *, why: str = PAUSED_BY_OPERATOR
+    ) -> Endpoint:
+        """Parks what is and becomes pending there until it is resumed. Raises UnknownRecord."""
+        return await self._store.set_endpoint_state(
+            account_id, endpoint_id, state=EndpointState.PAUSED, why=why, now=self._now()
+        )
+
+    async def resume_endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
+        """Sends what was parked, and goes on. Raises UnknownRecord."""
+        endpoint = await self._store.set_endpoint_state(
+            account_id, endpoint_id, state=EndpointState.ACTIVE, why="", now=self._now()
+        )
+        self._look()
+        return endpoint
+
+    async def delete_endpoint(self, account_id: str, endpoint_id: str) -> int:
+        """Removes an endpoint; returns how many pending deliveries were abandoned with it.
+
+        Raises UnknownRecord.
+        """
+        return await self._store.delete_endpoint(account_id, endpoint_id, now=self._now())
+
+    async def _check_endpoint(self, endpoint: Endpoint) -> None:
+        room = self._rooms[endpoint.contract]
+        self._check_url(endpoint.url)
+        room.schedule(endpoint.schedule)
+        for secret in endpoint.secrets:
+            signing_key(secret)
+        _check_choice("statuses", endpoint.statuses, [s for s in room.statuses if s in room.sends])
+        if endpoint.stores is not None:
+            stores = await self._store.stores(endpoint.account_id)
+            _check_choice("stores", endpoint.stores, [s.store for s in stores])
+
+    # sending
+
+    async def send_test(self, account_id: str, endpoint_id: str) -> Delivery:
+        """Queues a notification of a made-up order; while the endpoint is paused it is parked.
+
+        Raises UnknownRecord.
+        """
+        now = self._now()
+        endpoint = await self._store.endpoint(account_id, endpoint_id)
+        room = self._rooms[endpoint.contract]
+        stores = await self._store.stores(account_id)
+        made_up = StoreRecord(account_id, "test", 1, "Test store", now)
+        store = next((s for s in stores if s.store in (endpoint.stores or (s.store,))), made_up)
+        order, event = sample(store, now=now, order_id=ENDPOINT_TEST + self._new_id())
+        others = {r.name: r.words(order) for r in self._rooms.values() if r is not room}
+        notice = Notice(order, event, store, others if room.shows_others else {})
+        delivery = NewDelivery(
+            endpoint=endpoint,
+            order_id=order.order_id,
+            sequence=event.sequence,
+            status=room.status(order),
+            body=room.body(notice, read_as(room.options, endpoint.options)),
+        )
+        queued = await self._store.add_delivery(delivery, now=now)
+        self._look()
+        return queued
+
+    async def resend(self, account_id: str, delivery_id: str) -> Delivery:
+        """Sends a settled delivery again; one that is pending stays as it is.
+
+        Raises UnknownRecord.
+        """
+        named = read_delivery_id(delivery_id)
+        if named is None:
+            raise UnknownRecord
+        order_id, sequence, endpoint_id = named
+        delivery = await self._store.resend(
+            account_id, endpoint_id, order_id, sequence, now=self._now()
+        )
+        self._look()
+        return delivery
+
+    def _short_id(self, prefix: str) -> str:
+        """The prefix and 50 random bits in ten characters of Crockford's base 32."""
+        bits = int.from_bytes(self._token(7), "big")
+        return prefix + "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 50, 5))
+
+
+def _check_length(field: str, text: str) -> None:
+    if not 1 <= len(text.strip()) <= 255 or len(text) > 255:
+        raise InvalidInput(field=field, expected="1 to 255 characters")
+
+
+def _check_choice(field: str, chosen: tuple[str, ...] | None, known: Sequence[str]) -> None:
+    for i, name in enumerate(chosen or ()):
+        if name not in known:
+            listed = ", ".join(known[:50])
+            expected = f"one of {listed}" if known else "null: there is nothing to choose from"
+            raise InvalidInput(field=f"{field}[{i}]", expected=expected)
+
+
+def _each_once(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(dict.fromkeys(names))
+
+
+def _part(
+    field: str, raw: msgspec.Raw | msgspec.UnsetType, *, shape: type[msgspec.Struct]
+) -> bytes:
+    """What came in under this field, checked and without white space.
+
+    So endpoints that speak alike look alike. Raises InvalidInput with the path.
+    """
+    content = b"{}" if isinstance(raw, msgspec.UnsetType) else bytes(raw)
+    read_under(field, shape=shape, raw=content)
+    return msgspec.json.format(content, indent=-1)
