@@ -1,0 +1,1 @@
+"""The back door: requests to receivers, on libcurl, to addresses that the guard permits."""
