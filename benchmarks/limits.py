@@ -67,7 +67,7 @@ async def _send_alone(url: str, *, seconds: float) -> float:
             ("webhook-timestamp", str(stamp)),
             ("webhook-signature", sign((_SECRET,), delivery_id=name, timestamp=stamp, body=body)),
         )
-        sender.post(Request(url, headers, body, 10.0, "limit"), replied)
+        sender.post(Request(url, headers, body, 10.0), replied)
 
     def replied(reply: Reply) -> None:
         nonlocal done, waiting

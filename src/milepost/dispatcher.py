@@ -230,7 +230,6 @@ class Dispatcher:
             headers=(*common, *room.headers(claimed)),
             body=claimed.body.content,
             timeout_s=endpoint.timeout_s,
-            pool=endpoint.endpoint_id,
         )
 
     def _replied(self, claimed: Claimed, started_at: datetime, reply: Reply) -> None:

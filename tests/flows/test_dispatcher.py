@@ -71,6 +71,10 @@ def test_a_lane_has_one_on_the_wire_while_other_lanes_go_on(tmp_path: Path) -> N
     asyncio.run(play())
 
 
+def _endpoint_id(request: Request) -> str:
+    return dict(request.headers)["webhook-id"].split("-")[2]
+
+
 def _step(request: Request) -> tuple[str, str]:
     headers = dict(request.headers)
     return headers["milepost-order"], headers["milepost-sequence"]
@@ -195,7 +199,7 @@ def test_a_hanging_endpoint_costs_only_its_own_lanes(tmp_path: Path) -> None:
         async with house(tmp_path) as at:
             hanging = await at.endpoint(concurrency=2)
             await at.endpoint(concurrency=2)
-            at.outside.answer = lambda r: None if r.pool == hanging.endpoint_id else Reply(204)
+            at.outside.answer = lambda r: None if _endpoint_id(r) == hanging.endpoint_id else Reply(204)
             for i in range(20):
                 await at.order(str(i))
             await at.until(lambda: len(at.outside.requests) == 22)
@@ -296,7 +300,7 @@ def test_hundreds_of_orders_to_several_endpoints_keep_every_lane_in_order(tmp_pa
             lanes: dict[tuple[str, str], list[int]] = {}
             for request in at.outside.requests:
                 order_id, sequence = _step(request)
-                lanes.setdefault((request.pool, order_id), []).append(int(sequence))
+                lanes.setdefault((_endpoint_id(request), order_id), []).append(int(sequence))
             assert len(lanes) == 180
             assert all(lane == [1, 2, 3, 4, 5, 6] for lane in lanes.values())
             assert all(a < b for lane in lanes.values() for a, b in pairwise(lane))

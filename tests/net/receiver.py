@@ -42,7 +42,7 @@ def request_to(
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),),
     timeout_s: float = 30.0,
 ) -> Request:
-    return Request(url=url, headers=headers, body=body, timeout_s=timeout_s, pool="ep_test")
+    return Request(url=url, headers=headers, body=body, timeout_s=timeout_s)
 
 
 async def send_all(requests: list[Request], *, sender: Sender) -> list[Reply]:

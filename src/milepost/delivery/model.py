@@ -176,13 +176,12 @@ class Outcome(StrEnum):
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP POST, ready to go; connections are kept alive per `pool`."""
+    """One HTTP POST, ready to go."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout_s: float
-    pool: str
 
     def __repr__(self) -> str:
         return f"Request({self.url}, {len(self.body)} bytes)"
