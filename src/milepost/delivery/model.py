@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -215,6 +216,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     response: bytes = b""
 
 
+_DELIVERY_ID = re.compile(r"([a-z0-9_]+)-([1-9][0-9]{0,8})-([a-z0-9_]+)(?:-r[1-9][0-9]{0,8})?")
+
+
 def delivery_id(order_id: str, sequence: int, endpoint_id: str, *, replay: int = 0) -> str:
     """The public name of a delivery, made of what it is: event, endpoint, and which replay."""
     name = f"{order_id}-{sequence}-{endpoint_id}"
@@ -223,9 +227,5 @@ def delivery_id(order_id: str, sequence: int, endpoint_id: str, *, replay: int =
 
 def read_delivery_id(name: str) -> tuple[str, int, str] | None:
     """The order id, sequence and endpoint id in a delivery's name; None when it is not one."""
-    parts = name.split("-")
-    if len(parts) not in (3, 4) or not parts[1].isascii() or not parts[1].isdigit():
-        return None
-    if len(parts[1]) > 9 or (len(parts) == 4 and not parts[3].startswith("r")):
-        return None
-    return parts[0], int(parts[1]), parts[2]
+    match = _DELIVERY_ID.fullmatch(name)
+    return None if match is None else (match[1], int(match[2]), match[3])

@@ -66,6 +66,30 @@ def move(order: Order, update: Update, *, now: datetime) -> Move:
     Applying the same update twice changes nothing the second time. Nothing is raised: an update
     that may not be applied comes back with its verdict and the order as it was.
     """
+    adopting = _adopting(order, update)
+    if adopting is order:
+        return _move(order, update, now=now)
+    moved = _move(adopting, update, now=now)
+    return moved if moved.event is not None else msgspec.structs.replace(moved, order=order)
+
+
+def _adopting(order: Order, update: Update) -> Order:
+    """The order with its only parcel, which nobody has named yet, under the name now told.
+
+    Without that a parcel first known by a word about the whole order, and then by its own name,
+    would be two, and the one that never moves again would hold the order back for ever.
+    """
+    if update.parcel is None or len(order.parcels) != 1:
+        return order
+    only = order.parcels[0]
+    another = only.tracking_number and update.tracking_number not in (None, only.tracking_number)
+    if only.parcel != ONLY_PARCEL or update.parcel == ONLY_PARCEL or another:
+        return order
+    named = msgspec.structs.replace(only, parcel=update.parcel)
+    return msgspec.structs.replace(order, parcels=(named,))
+
+
+def _move(order: Order, update: Update, *, now: datetime) -> Move:
     at = update.occurred_at or now
     target = order.state if update.state is None else update.state
     if update.reason is not None and update.reason not in REASONS.get(target, ()):
