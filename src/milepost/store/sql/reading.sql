@@ -1,4 +1,4 @@
--- What is read and not changed: single orders and deliveries, lists page by page, counts.
+-- What is read and not changed: the columns of each record, single deliveries, counts.
 
 -- part: order_columns
 orders.account_id, orders.order_id, orders.store, orders.order_key, orders.state,
@@ -22,30 +22,6 @@ deliveries.previous, deliveries.status, deliveries.state, deliveries.created_at,
 deliveries.attempts, deliveries.tries, deliveries.replay, deliveries.due_at,
 deliveries.settled_at, deliveries.outcome
 
--- name: find_order_ids
-SELECT order_id FROM orders WHERE account_id = :account_id AND order_id = :text
-UNION
-SELECT order_id FROM orders WHERE account_id = :account_id AND order_key = :text
-UNION
-SELECT order_id FROM orders WHERE account_id = :account_id AND order_number = :text
-UNION
-SELECT order_id FROM parcels WHERE account_id = :account_id AND tracking_number = :text
-ORDER BY order_id DESC
-LIMIT 50;
-
--- name: orders_page
-SELECT {order_columns}
-FROM orders
-JOIN order_contents
-    ON order_contents.account_id = orders.account_id
-    AND order_contents.order_id = orders.order_id
-WHERE orders.account_id = :account_id
-    AND orders.state = :state -- if state
-    AND orders.store = :store -- if store
-    AND orders.order_id < :after_order -- if after_order
-ORDER BY orders.order_id DESC
-LIMIT :limit;
-
 -- name: history
 SELECT
     account_id, order_id, sequence, type, state, previous_state, source, occurred_at, received_at,
@@ -53,29 +29,6 @@ SELECT
 FROM order_events
 WHERE account_id = :account_id AND order_id = :order_id AND sequence > :after
 ORDER BY sequence
-LIMIT :limit;
-
--- name: quarantine_page
-SELECT {quarantine_columns}
-FROM quarantine
-WHERE account_id = :account_id
-    AND verdict = :verdict -- if verdict
-    AND verdict NOT IN ('applied', 'duplicate') -- if every_verdict
-    AND (received_at, update_id) < (:after_received, :after_update) -- if after_update
-ORDER BY received_at DESC, update_id DESC
-LIMIT :limit;
-
--- name: deliveries_page
-SELECT {delivery_columns}
-FROM deliveries
-WHERE account_id = :account_id
-    AND endpoint_id = :endpoint_id -- if endpoint_id
-    AND order_id = :order_id -- if order_id
-    AND state = :state -- if state
-    AND state <> 'acknowledged' -- if still_open
-    AND (created_at, order_id, sequence, endpoint_id) -- if after_endpoint
-        < (:after_created, :after_order, :after_sequence, :after_endpoint) -- if after_endpoint
-ORDER BY created_at DESC, order_id DESC, sequence DESC, endpoint_id DESC
 LIMIT :limit;
 
 -- name: delivery

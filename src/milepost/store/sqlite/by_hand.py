@@ -27,7 +27,8 @@ def add_delivery(
     }
     if session.row("delivery", **named) is not None:
         raise AlreadyExists(f"{delivery.order_id}, sequence {delivery.sequence}")
-    queue_deliveries(session, [delivery], created=set(), lease=None, now=now)
+    ((variant,),) = session.rows("next_variant", **named)
+    queue_deliveries(session, [delivery], created=set(), lease=None, now=now, first_variant=variant)
     return _read(session, named)
 
 

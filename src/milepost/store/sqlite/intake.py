@@ -135,12 +135,15 @@ def queue_deliveries(
     created: set[Name],
     lease: Lease | None,
     now: datetime,
+    first_variant: int = 0,
 ) -> list[Claimed]:
     """Queues deliveries in their lanes; leases the new lanes that ask for it.
 
     `created` are the orders that this transaction made, whose lanes are known to be empty.
+    `first_variant` is the number of an event's first new body: events of this transaction have
+    none before.
     """
-    queue = _Queue(session, lease=lease, now=now)
+    queue = _Queue(session, lease=lease, now=now, first_variant=first_variant)
     queue.look_up(deliveries, created=created)
     for delivery in deliveries:
         queue.add(delivery)
@@ -151,8 +154,11 @@ def queue_deliveries(
 class _Queue:
     """Deliveries of one transaction on their way into their lanes."""
 
-    def __init__(self, session: Session, *, lease: Lease | None, now: datetime) -> None:
+    def __init__(
+        self, session: Session, *, lease: Lease | None, now: datetime, first_variant: int
+    ) -> None:
         self._session = session
+        self._first_variant = first_variant
         self._lease = lease
         self._leased = (None, None) if lease is None else (lease.owner, micros(lease.until))
         self._now = micros(now)
@@ -250,11 +256,11 @@ class _Queue:
         known = self._variants.get(event)
         if known is None:
             known = self._variants[event] = []
-        for variant, other in enumerate(known):
+        for variant, other in enumerate(known, self._first_variant):
             if other is body or other == body:
                 return variant
+        variant = self._first_variant + len(known)
         known.append(body)
-        variant = len(known) - 1
         self._bodies += (*event, variant, body.content_type, body.content)
         return variant
 

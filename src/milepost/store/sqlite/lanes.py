@@ -222,16 +222,27 @@ class _Settling:
         return claimed
 
 
-def renew(session: Session, *, lease: Lease) -> None:
-    session.write("renew_leases", owner=lease.owner, until=micros(lease.until))
+def renew(session: Session, *, lease: Lease, registry: Registry) -> None:
+    """Endpoint by endpoint, so that only leased lanes are touched, however many wait."""
+    for endpoint in registry.every_endpoint(session):
+        session.write(
+            "renew_leases",
+            account_id=endpoint.account_id,
+            endpoint_id=endpoint.endpoint_id,
+            owner=lease.owner,
+            until=micros(lease.until),
+        )
 
 
-def release(session: Session, *, owner: str, now: datetime) -> None:
-    session.write("release_leases", owner=owner, now=micros(now))
-
-
-def end_every_lease(session: Session) -> None:
-    session.write("end_every_lease")
+def release(session: Session, *, owner: str | None, registry: Registry) -> None:
+    """Ends every lease of this owner, or of all; lanes keep the time at which they were due."""
+    for endpoint in registry.every_endpoint(session):
+        session.write(
+            "release_leases",
+            account_id=endpoint.account_id,
+            endpoint_id=endpoint.endpoint_id,
+            owner=owner,
+        )
 
 
 def rooms_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from milepost.delivery.model import Attempt, Delivery, DeliveryState, Endpoint
@@ -35,8 +36,6 @@ from milepost.store.rows import (
 )
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.snapshot import read_orders, read_parcels
-
-_ACKNOWLEDGED = DeliveryState.ACKNOWLEDGED
 
 
 class _AfterOrder(NamedTuple):
@@ -93,7 +92,8 @@ def order(session: Session, ref: OrderRef) -> Order:
 def find_orders(session: Session, account_id: str, text: str) -> Sequence[Order]:
     rows = session.rows("find_order_ids", account_id=account_id, text=text)
     refs = [OrderRef(account_id, order_id=row[0]) for row in rows]
-    return [found for found in read_orders(session, refs) if found is not None]
+    found = [order for order in read_orders(session, refs) if order is not None]
+    return sorted(found, key=attrgetter("order_id"), reverse=True)
 
 
 def orders(
@@ -105,6 +105,7 @@ def orders(
         account_id=account_id,
         state=wanted.state and wanted.state.value,
         store=wanted.store,
+        **_by("state" if wanted.state else "store" if wanted.store else None),
         **({} if after is None else after._asdict()),
         limit=page.limit + 1,
     )
@@ -150,12 +151,25 @@ def deliveries(
         endpoint_id=wanted.endpoint_id,
         order_id=wanted.order_id,
         state=state and state.value,
-        still_open=True if state is not None and state is not _ACKNOWLEDGED else None,
+        **_by(_index_of(wanted)),
         **({} if after is None else after._asdict()),
         limit=page.limit + 1,
     )
     found = [delivery_of(row) for row in rows[: page.limit]]
     return found, _next(rows, page.limit, columns=(7, 1, 3, 2))
+
+
+def _index_of(wanted: DeliveryFilter) -> str:
+    """Which index finds these deliveries; most are acknowledged, so no index has those alone."""
+    if wanted.order_id is not None:
+        return "order"
+    if wanted.state is not None and wanted.state is not DeliveryState.ACKNOWLEDGED:
+        return "state"
+    return "time" if wanted.endpoint_id is None else "endpoint"
+
+
+def _by(index: str | None) -> dict[str, bool]:
+    return {} if index is None else {f"by_{index}": True}
 
 
 def _next(rows: Sequence[Row], limit: int, *, columns: Sequence[int]) -> str | None:

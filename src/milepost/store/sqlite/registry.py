@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from milepost.delivery.model import Endpoint
 from milepost.orders.model import Store
@@ -46,6 +46,10 @@ class Registry:
         """The endpoints of each of these accounts, oldest first."""
         known = self._read_endpoints(session)
         return {account_id: known.get(account_id, ()) for account_id in accounts}
+
+    def every_endpoint(self, session: Session) -> Collection[Endpoint]:
+        self._read_endpoints(session)
+        return self._by_id.values()
 
     def stores(self, session: Session, accounts: Sequence[str]) -> StoresByName:
         """The stores of these accounts by account and name."""

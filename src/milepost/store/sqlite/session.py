@@ -15,13 +15,14 @@ from milepost.store.statements import Statement, load
 
 T = TypeVar("T")
 
-STATEMENTS = load("records", "reading", "sqlite/intake", "sqlite/lanes")
+STATEMENTS = load("records", "reading", "sqlite/intake", "sqlite/lanes", "sqlite/lists")
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables; RETURNING and UPDATE FROM are older."""
 
 BUSY_TIMEOUT_S = 10
-PAGE_BYTES = 4_096
+PAGE_BYTES = 8_192
+"""Two orders or bodies of the usual size in one page; larger ones make single commits dearer."""
 CACHE_KIB = 64 * 1024
 STATEMENTS_KEPT = 512
 

@@ -103,7 +103,7 @@ class SqliteStore:
         if not self._lock.held:
             with store_errors():
                 self._lock.take()
-            await self._writer.run(lanes.end_every_lease)
+            await self._writer.run(partial(lanes.release, owner=None, registry=self._registry))
 
     async def claim(
         self, *, lease: Lease, now: datetime, held: Mapping[str, int], room: int, limit: int
@@ -129,10 +129,11 @@ class SqliteStore:
         return await self._writer.run(work, weight=len(settlements))
 
     async def renew(self, *, lease: Lease) -> None:
-        await self._writer.run(partial(lanes.renew, lease=lease))
+        await self._writer.run(partial(lanes.renew, lease=lease, registry=self._registry))
 
-    async def release(self, *, owner: str, now: datetime) -> None:
-        await self._writer.run(partial(lanes.release, owner=owner, now=now))
+    async def release(self, *, owner: str, now: datetime) -> None:  # noqa: ARG002
+        """Lanes keep the time at which they were due, whatever time it is now."""
+        await self._writer.run(partial(lanes.release, owner=owner, registry=self._registry))
 
     # accounts, keys and stores
 

@@ -35,7 +35,7 @@ ORDER BY parcels.position;
 WITH wanted (account_id, store, order_key) AS (VALUES (?, ?, ?))
 SELECT {quarantine_columns}
 FROM wanted
-CROSS JOIN quarantine
+CROSS JOIN quarantine INDEXED BY quarantine_waiting
     ON quarantine.account_id = wanted.account_id
     AND quarantine.store = wanted.store
     AND quarantine.order_key = wanted.order_key
@@ -93,8 +93,12 @@ SET position = excluded.position,
     details = excluded.details;
 
 -- name: delete_parcels
+WITH gone (account_id, order_id, parcel) AS (VALUES (?, ?, ?))
 DELETE FROM parcels
-WHERE (account_id, order_id, parcel) IN (VALUES (?, ?, ?));
+WHERE (account_id, order_id, parcel) IN (
+    -- Without a type of its own a value cannot be looked up in an index.
+    SELECT CAST(account_id AS TEXT), CAST(order_id AS TEXT), CAST(parcel AS TEXT) FROM gone
+);
 
 -- name: insert_events
 INSERT INTO order_events (

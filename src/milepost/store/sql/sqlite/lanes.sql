@@ -1,4 +1,6 @@
--- Lanes on SQLite: claiming their heads, settling what was sent, and one delivery by hand.
+-- Lanes on SQLite: claiming their heads, settling what was sent, and one delivery by hand. An
+-- index is named where SQLite, which keeps no statistics here, would walk through all of an
+-- endpoint's lanes to find the few that are leased.
 
 -- name: endpoints_with_work
 SELECT endpoints.account_id, endpoints.endpoint_id
@@ -120,8 +122,12 @@ WHERE deliveries.account_id = settled.account_id
     AND deliveries.sequence = settled.sequence;
 
 -- name: delete_lanes
+WITH ended (account_id, endpoint_id, order_id) AS (VALUES (?, ?, ?))
 DELETE FROM lanes
-WHERE (account_id, endpoint_id, order_id) IN (VALUES (?, ?, ?));
+WHERE (account_id, endpoint_id, order_id) IN (
+    -- Without a type of its own a value cannot be looked up in an index.
+    SELECT CAST(account_id AS TEXT), CAST(endpoint_id AS TEXT), CAST(order_id AS TEXT) FROM ended
+);
 
 -- name: set_lanes
 WITH lane (account_id, endpoint_id, order_id, sequence, due_at, lease_owner, leased_until) AS (
@@ -138,30 +144,21 @@ WHERE lanes.account_id = lane.account_id
     AND lanes.order_id = lane.order_id;
 
 -- name: renew_leases
-UPDATE lanes
+UPDATE lanes INDEXED BY lanes_due
 SET leased_until = :until
-FROM endpoints
-WHERE lanes.account_id = endpoints.account_id
-    AND lanes.endpoint_id = endpoints.endpoint_id
-    AND lanes.leased_until IS NOT NULL
-    AND lanes.lease_owner = :owner;
+WHERE account_id = :account_id
+    AND endpoint_id = :endpoint_id
+    AND leased_until > 0
+    AND lease_owner = :owner;
 
 -- name: release_leases
-UPDATE lanes
-SET lease_owner = NULL, leased_until = NULL, due_at = min(lanes.due_at, :now)
-FROM endpoints
-WHERE lanes.account_id = endpoints.account_id
-    AND lanes.endpoint_id = endpoints.endpoint_id
-    AND lanes.leased_until IS NOT NULL
-    AND lanes.lease_owner = :owner;
-
--- name: end_every_lease
-UPDATE lanes
+UPDATE lanes INDEXED BY lanes_due
 SET lease_owner = NULL, leased_until = NULL
-FROM endpoints
-WHERE lanes.account_id = endpoints.account_id
-    AND lanes.endpoint_id = endpoints.endpoint_id
-    AND lanes.leased_until IS NOT NULL;
+WHERE account_id = :account_id
+    AND endpoint_id = :endpoint_id
+    AND leased_until > 0
+    AND lease_owner = :owner -- if owner
+;
 
 -- name: next_variant
 SELECT coalesce(max(variant) + 1, 0)

@@ -54,7 +54,9 @@ CREATE TABLE deliveries (
     sequence INTEGER NOT NULL,
     previous INTEGER NOT NULL,
     status TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'acknowledged', 'abandoned', 'superseded')),
+    state TEXT NOT NULL CHECK (
+        state = 'pending' OR state = 'acknowledged' OR state = 'abandoned' OR state = 'superseded'
+    ),
     created_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     tries INTEGER NOT NULL,
@@ -85,13 +87,17 @@ CREATE TABLE endpoints (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     description TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('active', 'paused')),
+    state TEXT NOT NULL CHECK (
+        state = 'active' OR state = 'paused'
+    ),
     state_why TEXT NOT NULL,
     stores TEXT,
     statuses TEXT,
     timeout_s REAL NOT NULL,
     concurrency INTEGER NOT NULL,
-    lane_policy TEXT NOT NULL CHECK (lane_policy IN ('go_on', 'hold')),
+    lane_policy TEXT NOT NULL CHECK (
+        lane_policy = 'go_on' OR lane_policy = 'hold'
+    ),
     options BLOB NOT NULL,
     credentials BLOB NOT NULL,
     secrets TEXT NOT NULL,
@@ -152,14 +158,18 @@ CREATE TABLE orders (
     store TEXT NOT NULL,
     order_key TEXT NOT NULL,
     order_number TEXT, -- NULL when it is the order key
-    state TEXT NOT NULL CHECK (state IN (
-        'created', 'verifying', 'verified', 'scheduled', 'address_error', 'submit_failed',
-        'submitted', 'picking', 'packing', 'packed', 'ready_to_ship', 'on_hold', 'backordered',
-        'cancel_requested', 'cancelled', 'shipped', 'info_received', 'in_transit',
-        'out_for_delivery', 'attempt_failed', 'available_for_pickup', 'delayed', 'exception',
-        'delivered', 'undeliverable', 'returning', 'returned', 'expired', 'untracked',
-        'fulfilled_elsewhere'
-    )),
+    state TEXT NOT NULL CHECK (
+        state = 'created' OR state = 'verifying' OR state = 'verified' OR state = 'scheduled'
+        OR state = 'address_error' OR state = 'submit_failed' OR state = 'submitted'
+        OR state = 'picking' OR state = 'packing' OR state = 'packed' OR state = 'ready_to_ship'
+        OR state = 'on_hold' OR state = 'backordered' OR state = 'cancel_requested'
+        OR state = 'cancelled' OR state = 'shipped' OR state = 'info_received'
+        OR state = 'in_transit' OR state = 'out_for_delivery' OR state = 'attempt_failed'
+        OR state = 'available_for_pickup' OR state = 'delayed' OR state = 'exception'
+        OR state = 'delivered' OR state = 'undeliverable' OR state = 'returning'
+        OR state = 'returned' OR state = 'expired' OR state = 'untracked'
+        OR state = 'fulfilled_elsewhere'
+    ),
     state_at INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
@@ -204,7 +214,8 @@ CREATE TABLE quarantine (
     account_id TEXT NOT NULL,
     update_id TEXT NOT NULL,
     verdict TEXT NOT NULL CHECK (
-        verdict IN ('applied', 'duplicate', 'stale', 'illegal', 'orphan')
+        verdict = 'applied' OR verdict = 'duplicate' OR verdict = 'stale' OR verdict = 'illegal'
+        OR verdict = 'orphan'
     ),
     why TEXT NOT NULL,
     source TEXT NOT NULL,
