@@ -1,0 +1,103 @@
+"""The command line as a whole: every command under one roof, and every error as one line."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+from importlib.metadata import version as version_of
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from milepost import __version__
+from milepost.cli.accounts import account, store
+from milepost.cli.deliveries import delivery, quarantine
+from milepost.cli.demo import demo
+from milepost.cli.doctor import doctor
+from milepost.cli.endpoints import endpoint
+from milepost.cli.exits import MEANINGS, exit_code_of
+from milepost.cli.lifecycle import lifecycle
+from milepost.cli.listen import listen
+from milepost.cli.options import Json, examples
+from milepost.cli.orders import order
+from milepost.cli.output import answer, hint, say
+from milepost.cli.serve import serve
+from milepost.cli.updates import update
+from milepost.errors import MilepostError
+
+
+class _Roof(TyperGroup):
+    """Turns what Milepost raises into one line on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MilepostError as error:
+            hint(f"milepost: {error}".replace("\n", " "), style="red")
+            raise typer.Exit(exit_code_of(error)) from None
+
+
+_CODES = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+app = typer.Typer(
+    cls=_Roof,
+    name="milepost",
+    help="A self-hosted order-status hub: every step of an order, checked, and told in order "
+    "to every system that cares.",
+    epilog=f"Exit codes:\n{_CODES}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+app.command(
+    epilog=examples(
+        "serve",
+        "serve --port 8000 --database shop.db",
+        "serve --allow-private-networks    # receivers on this machine or network",
+    )
+)(serve)
+app.command(epilog=examples("demo", "demo --json"))(demo)
+app.add_typer(account, name="account")
+app.add_typer(store, name="store")
+app.add_typer(endpoint, name="endpoint")
+app.add_typer(order, name="order")
+app.command(
+    epilog=examples(
+        "update 1001 shipped --carrier UPS --tracking-number 1Z999AA10123456784",
+        "update 1001 delivered --at 2026-01-31T12:00:00Z --source carrier",
+        "update 1001 returning --correction --note 'refused at the door'",
+    )
+)(update)
+app.add_typer(delivery, name="delivery")
+app.add_typer(quarantine, name="quarantine")
+app.add_typer(lifecycle, name="lifecycle")
+app.command(
+    epilog=examples(
+        "listen --secret whsec_…",
+        "listen --contract withings --accept-unsigned --port 9000",
+        "listen --contract shipmonk --basic hub:password --signature-secret … --fail 2",
+    )
+)(listen)
+app.command(epilog=examples("doctor", "doctor --json"))(doctor)
+
+
+@app.command(epilog=examples("version"))
+def version(as_json: Json = False) -> None:
+    """Show the versions of Milepost and of what it stands on."""
+    versions = {
+        "milepost": __version__,
+        "milepost_receiver": version_of("milepost-receiver"),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    if as_json:
+        answer(versions)
+    else:
+        say("\n".join(f"{name} {number}" for name, number in versions.items()))
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    app(prog_name="milepost")

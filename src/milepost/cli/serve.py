@@ -1,0 +1,172 @@
+"""`milepost serve`: the interface and the dispatcher in one process."""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from typing import Annotated
+
+import msgspec
+import typer
+
+from milepost import __version__
+from milepost.cli.options import Database, Json, settings_given
+from milepost.cli.output import answer, hint, stderr
+from milepost.logs import logger, set_up_logs
+from milepost.operations import Operations
+from milepost.settings import Settings
+from milepost.wiring import build
+
+FIRST_ACCOUNT = FIRST_STORE = "main"
+
+
+class First(msgspec.Struct, frozen=True):
+    """What an empty database was given, and its first key: the only time that it is shown."""
+
+    account_id: str
+    store: str
+    api_key: str
+
+
+async def begin(operations: Operations) -> First | None:
+    """Gives an empty database an account, a store and a key; None when it is not empty.
+
+    A process that died in between left an account without a key, which nobody can use; it gets
+    its key now.
+    """
+    accounts = await operations.accounts()
+    if not accounts:
+        account = await operations.add_account(FIRST_ACCOUNT)
+    else:
+        account = accounts[0]
+        begun = len(accounts) == 1 and account.name == FIRST_ACCOUNT
+        if not begun or await operations.keys(account.account_id):
+            return None
+    store = await operations.put_store(account.account_id, FIRST_STORE)
+    made = await operations.add_key(account.account_id, name="first key")
+    return First(account.account_id, store.store, made.text)
+
+
+async def _serve(settings: Settings, *, as_json: bool, until_eof: bool) -> None:
+    from milepost.api.app import create_app
+    from milepost.cli.web import bind, serve_until, stop_event, url_of
+
+    bound = bind(settings.host, settings.port)
+    url = url_of(bound)
+    stop = stop_event(at_end_of_input=until_eof)
+    log = logger("serve")
+    hub = build(settings)
+    try:
+        await hub.open(dispatch=True)
+        first = await begin(hub.operations)
+
+        def started() -> None:
+            _announce(url, settings=settings, first=first, as_json=as_json)
+            log.info("serving", url=url, database=settings.database_url, version=__version__)
+
+        await serve_until(
+            stop,
+            create_app(hub),
+            bound=bound,
+            lifespan="off",
+            graceful_s=settings.stop_s,
+            on_started=started,
+        )
+        log.info("stopping", on_wire=hub.dispatcher.on_wire)
+    finally:
+        bound.close()
+        await hub.close()
+    log.info("stopped")
+
+
+def _announce(url: str, *, settings: Settings, first: First | None, as_json: bool) -> None:
+    if as_json:
+        answer(
+            {
+                "url": url,
+                "version": __version__,
+                "pid": os.getpid(),
+                "database_url": settings.database_url,
+                "account_id": first and first.account_id,
+                "store": first and first.store,
+                "api_key": first and first.api_key,
+            }
+        )
+        return
+    hint(f"Milepost {__version__} is at {url} (Ctrl-C stops it)", style="bold")
+    if first is not None:
+        console = stderr()
+        hint(f"New database: account {FIRST_ACCOUNT}, store {first.store}, and this API key.")
+        console.print()
+        console.print(f"  {first.api_key}", style="bold green", soft_wrap=True)
+        console.print()
+        hint("Keep it now: it is not shown again. More: milepost account key add")
+
+
+def _allow_many_files() -> None:
+    """Takes as many file descriptors as we may: every connection, in and out, needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def serve(
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on; default: 127.0.0.1.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="The port; 0 takes a free one. Default: 8400.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Database = None,
+    allow_private_networks: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-private-networks/--no-private-networks",
+            help="Whether endpoints may be at addresses that are not public.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_network: Annotated[
+        list[str] | None,
+        typer.Option(help="A network that is allowed besides, such as 10.1.0.0/16."),
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error.", show_default=False)
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="text or json.", show_default=False)
+    ] = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="Stop when standard input ends.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the hub: migrations, the HTTP interface and the dispatcher in one process.
+
+    An empty database gets the account main, the store main and an API key, which is printed this
+    once. With --json one value on standard output says when it is ready, and holds that key.
+    SIGTERM and Ctrl-C stop it without losing anything; a second one ends it at once.
+    """
+    from milepost.cli.web import run
+
+    settings = settings_given(
+        os.environ,
+        database=database,
+        host=host,
+        port=port,
+        allow_private_networks=allow_private_networks,
+        allow_networks=tuple(allow_network) if allow_network else None,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    set_up_logs(level=settings.log_level, form=settings.log_format)
+    _allow_many_files()
+    run(_serve(settings, as_json=as_json, until_eof=until_eof))
