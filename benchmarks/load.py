@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import msgspec
 
@@ -54,17 +55,15 @@ class _Line:
         self._writer.close()
 
 
-def messages(hub: Hub, *, first: int, count: int, batch: int) -> list[bytes]:
-    """Requests made beforehand, so that making them is not measured."""
-    made: list[bytes] = []
-    for start in range(first, first + count, batch):
+def messages(hub: Hub, *, first: int, batch: int) -> Iterator[bytes]:
+    """Requests without end, each with the next `batch` orders."""
+    for start in count(first, batch):
         if batch == 1:
             body, path = order_json(start), "/v1/orders"
         else:
-            orders = b",".join(order_json(n) for n in range(start, start + batch))
+            orders = b",".join([order_json(n) for n in range(start, start + batch)])
             body, path = b'{"orders":[' + orders + b"]}", "/v1/orders/batch"
-        made.append(request(path, body, host=hub.host, key=hub.key))
-    return made
+        yield request(path, body, host=hub.host, key=hub.key)
 
 
 def _note(load: Load, began: int, status: int, content: bytes, *, batch: int) -> int:
@@ -98,10 +97,7 @@ async def flat_out(
             if accepted * fan - (delivered() - start) > MOST_UNDELIVERED * fan:
                 await asyncio.sleep(0.002)
                 continue
-            message = next(made, None)
-            if message is None:
-                load.failures.append("the prepared orders ran out: the run was too fast for them")
-                break
+            message = next(made)
             began = time.monotonic_ns()
             status, content = await line.post(message)
             accepted += _note(load, began, status, content, batch=batch)

@@ -20,7 +20,7 @@ from milepost.errors import MilepostError, StoreError
 from milepost.logs import logger
 from milepost.ports import Lease, Now, Post, Settlement, Store
 
-HELD_PER_ENDPOINT = 1_000
+HELD_PER_ENDPOINT = 2_000
 """How many heads of one endpoint's lanes are held in memory, on the wire or waiting for it."""
 
 CLAIMED_AT_ONCE = 500
@@ -62,6 +62,7 @@ class Dispatcher:
         # Intake reserves room while it decides, which may be on the store's thread.
         self._lock = threading.Lock()
         self._held: dict[str, int] = {}
+        self._behind: set[str] = set()
         self._queues: dict[str, deque[Claimed]] = {}
         self._turns: deque[str] = deque()
         self._in_turn: set[str] = set()
@@ -81,14 +82,19 @@ class Dispatcher:
         return Lease(self._owner, self._now() + self._lease_for)
 
     def reserve(self, endpoint: Endpoint) -> bool:
-        """Whether a new delivery of this endpoint can be held in memory; takes the room."""
+        """Whether a new delivery of this endpoint can be held in memory; takes the room.
+
+        While older ones of the endpoint wait in the database, a new one may not overtake them.
+        """
         if not self._running:
             return False
+        key = endpoint.endpoint_id
         with self._lock:
-            held = self._held.get(endpoint.endpoint_id, 0)
-            if held >= HELD_PER_ENDPOINT:
+            held = self._held.get(key, 0)
+            if key in self._behind or held >= HELD_PER_ENDPOINT:
+                self._behind.add(key)
                 return False
-            self._held[endpoint.endpoint_id] = held + 1
+            self._held[key] = held + 1
             return True
 
     def give_back(self, endpoint: Endpoint) -> None:
@@ -174,11 +180,18 @@ class Dispatcher:
             limit=CLAIMED_AT_ONCE,
         )
         with self._lock:
-            for item in claimed:
-                key = item.endpoint.endpoint_id
-                self._held[key] = self._held.get(key, 0) + 1
+            if len(claimed) < CLAIMED_AT_ONCE:
+                self._behind = {
+                    key for key in self._behind if self._held.get(key, 0) >= HELD_PER_ENDPOINT
+                }
+            self._hold(claimed)
         self.take(claimed)
         return claimed
+
+    def _hold(self, claimed: Sequence[Claimed]) -> None:
+        for item in claimed:
+            key = item.endpoint.endpoint_id
+            self._held[key] = self._held.get(key, 0) + 1
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -294,14 +307,12 @@ class Dispatcher:
             self._free(settlement.claimed.endpoint.endpoint_id)
         if self._running:
             with self._lock:
-                for head in heads:
-                    key = head.endpoint.endpoint_id
-                    self._held[key] = self._held.get(key, 0) + 1
+                self._hold(heads)
             self.take(heads)
         return True
 
     def _free(self, endpoint_id: str) -> None:
-        """Frees the room of one delivery; an endpoint that was full has more waiting."""
+        """Frees the room of one delivery; an endpoint that was full may have more waiting."""
         with self._lock:
             left = self._held[endpoint_id] - 1
             if left:
