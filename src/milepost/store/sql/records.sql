@@ -142,7 +142,14 @@ WHERE account_id = :account_id AND endpoint_id = :endpoint_id;
 
 -- name: let_go_of_held_lanes
 UPDATE lanes
-SET due_at = :now
+SET due_at = (
+    SELECT deliveries.due_at
+    FROM deliveries
+    WHERE deliveries.account_id = lanes.account_id
+        AND deliveries.order_id = lanes.order_id
+        AND deliveries.endpoint_id = lanes.endpoint_id
+        AND deliveries.sequence = lanes.sequence
+)
 WHERE account_id = :account_id
     AND endpoint_id = :endpoint_id
     AND leased_until IS NULL

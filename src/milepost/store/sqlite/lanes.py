@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from milepost.delivery.model import Claimed, DeliveryState, Endpoint, EndpointState, LanePolicy
 from milepost.delivery.outcome import Abandon, Acknowledge, Pause, Retry
@@ -78,15 +78,26 @@ def settle(
 ) -> list[Claimed]:
     """Records what was sent, as far as it is still ours; returns the next heads, leased."""
     book = _Settling(session, lease=lease, now=now, registry=registry)
-    for settlement, head, following in _still_ours(session, settlements, owner=lease.owner):
-        book.enter(settlement, head=head, following=following)
+    for settlement, standing in _still_ours(session, settlements, owner=lease.owner):
+        book.enter(settlement, standing)
     return book.write()
+
+
+class _Standing(NamedTuple):
+    """How a lane stands: its head, when that is due, and what follows the settled delivery.
+
+    The head is before the settled delivery only after an operator's resend.
+    """
+
+    head: int
+    due_at: int
+    following: int | None
 
 
 def _still_ours(
     session: Session, settlements: Sequence[Settlement], *, owner: str
-) -> list[tuple[Settlement, int, int | None]]:
-    """The settlements that count, each with its lane's head and the delivery that follows it."""
+) -> list[tuple[Settlement, _Standing]]:
+    """The settlements that count."""
     wanted: list[Any] = []
     for position, settlement in enumerate(settlements):
         claimed = settlement.claimed
@@ -99,14 +110,14 @@ def _still_ours(
             claimed.attempts,
             owner,
         )
-    ours: list[tuple[Settlement, int, int | None]] = []
+    ours: list[tuple[Settlement, _Standing]] = []
     seen: set[tuple[str, str, str]] = set()
-    for position, head, following in session.batch("standing_of", wanted):
+    for position, *standing in session.batch("standing_of", wanted):
         claimed = settlements[position].claimed
         lane = (claimed.endpoint.account_id, claimed.endpoint.endpoint_id, claimed.order_id)
         if lane not in seen:
             seen.add(lane)
-            ours.append((settlements[position], head, following))
+            ours.append((settlements[position], _Standing(*standing)))
     return ours
 
 
@@ -128,26 +139,28 @@ class _Settling:
         self._onward: list[_Head] = []
         self._paused: dict[tuple[str, str], str] = {}
 
-    def enter(self, settlement: Settlement, *, head: int, following: int | None) -> None:
-        """Takes down one settlement; `head` is before it only after an operator's resend."""
+    def enter(self, settlement: Settlement, standing: _Standing) -> None:
+        """Takes down one settlement."""
         claimed, step = settlement.claimed, settlement.step
         self._attempts += attempt_row(claimed, settlement.attempt)
-        earlier = head if head < claimed.sequence else None
+        earlier = standing.head < claimed.sequence
+        following = standing.head if earlier else standing.following
         match step:
             case Acknowledge():
                 self._settle(settlement, _ACKNOWLEDGED, due_at=None)
-                self._follow(claimed, earlier or following)
+                self._follow(claimed, following)
             case Abandon():
                 self._settle(settlement, _ABANDONED, due_at=None)
                 hold = self._endpoint_of(claimed).lane_policy is LanePolicy.HOLD
-                self._follow(claimed, earlier or following, hold=hold)
+                self._follow(claimed, following, hold=hold)
             case Retry(at):
                 due_at = micros(at)
                 self._settle(settlement, _PENDING, due_at=due_at)
-                self._wait(claimed, head, due_at=self._now if earlier else due_at)
+                self._wait(claimed, standing.head, due_at=standing.due_at if earlier else due_at)
             case Pause(why):
                 self._settle(settlement, _PENDING, due_at=self._now)
-                self._wait(claimed, head, due_at=self._now)
+                due_at = standing.due_at if earlier else self._now
+                self._wait(claimed, standing.head, due_at=due_at)
                 self._paused[claimed.endpoint.account_id, claimed.endpoint.endpoint_id] = why
             case _:
                 assert_never(step)
@@ -215,10 +228,10 @@ class _Settling:
             active = endpoint.state is EndpointState.ACTIVE and names not in self._paused
             self._lanes += (*names, order_id, sequence)
             if active and row[0] <= self._now:
-                self._lanes += (self._now, self._lease.owner, self._until)
+                self._lanes += (row[0], self._lease.owner, self._until)
                 claimed.append(claimed_of(row[1:], endpoint=endpoint))
             else:
-                self._lanes += (max(row[0], self._now), None, None)
+                self._lanes += (row[0], None, None)
         return claimed
 
 

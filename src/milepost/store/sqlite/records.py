@@ -80,7 +80,6 @@ def put_endpoint(session: Session, endpoint: Endpoint, *, registry: Registry) ->
             "let_go_of_held_lanes",
             account_id=endpoint.account_id,
             endpoint_id=endpoint.endpoint_id,
-            now=micros(endpoint.updated_at),
         )
 
 

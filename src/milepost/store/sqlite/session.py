@@ -18,7 +18,7 @@ T = TypeVar("T")
 STATEMENTS = load("records", "reading", "sqlite/intake", "sqlite/lanes", "sqlite/lists")
 
 OLDEST_SQLITE = (3, 37, 0)
-"""The first with STRICT tables; RETURNING and UPDATE FROM are older."""
+"""The first with STRICT tables; UPDATE FROM is older."""
 
 BUSY_TIMEOUT_S = 10
 PAGE_BYTES = 8_192
@@ -62,8 +62,9 @@ class Session:
         for size in SIZES:
             step = size * width
             while left >= size:
-                cursor = self._execute(statement.of_rows(size), parameters[start : start + step])
-                found += cursor.fetchall()
+                found += self._run_text(
+                    statement.of_rows(size), parameters[start : start + step]
+                ).fetchall()
                 start += step
                 left -= size
         return found
@@ -71,9 +72,15 @@ class Session:
     def _run(self, name: str, values: dict[str, Any]) -> sqlite3.Cursor:
         statement: Statement = STATEMENTS[name]
         if not statement.options:
-            return self._execute(statement.text, values)
+            return self._run_text(statement.text, values)
         given = frozenset(word for word, value in values.items() if value is not None)
-        return self._execute(statement.given(given), values)
+        return self._run_text(statement.given(given), values)
+
+    def _run_text(self, text: str, values: Any) -> sqlite3.Cursor:
+        try:
+            return self._execute(text, values)
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise StoreError(f"A value does not fit its column: {error}") from error
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

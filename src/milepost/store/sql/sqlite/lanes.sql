@@ -66,13 +66,14 @@ CROSS JOIN bodies
 
 -- name: standing_of
 -- Only where the lease is still the owner's and nobody has settled the delivery since the claim:
--- the lane's head and the next delivery after the settled one.
+-- the lane's head, when that is due, and the next delivery after the settled one.
 WITH settled (position, account_id, order_id, endpoint_id, sequence, attempts, owner) AS (
     VALUES (?, ?, ?, ?, ?, ?, ?)
 )
 SELECT
     settled.position,
     lanes.sequence,
+    lanes.due_at,
     (
         SELECT min(later.sequence)
         FROM deliveries AS later
@@ -175,13 +176,16 @@ WHERE account_id = :account_id
     AND state <> 'pending';
 
 -- name: reopen_lane
--- An operator's word ends a hold. A head that waits for its retry keeps its time, unless what is
--- sent again comes before it.
+-- An operator's word ends a hold, and the lane is due when its head is.
 INSERT INTO lanes (account_id, endpoint_id, order_id, sequence, due_at)
 VALUES (:account_id, :endpoint_id, :order_id, :sequence, :now)
 ON CONFLICT (account_id, endpoint_id, order_id) DO UPDATE
 SET sequence = min(lanes.sequence, excluded.sequence),
-    due_at = CASE
-        WHEN lanes.due_at IS NULL OR excluded.sequence < lanes.sequence THEN excluded.due_at
-        ELSE lanes.due_at
-    END;
+    due_at = (
+        SELECT deliveries.due_at
+        FROM deliveries
+        WHERE deliveries.account_id = excluded.account_id
+            AND deliveries.order_id = excluded.order_id
+            AND deliveries.endpoint_id = excluded.endpoint_id
+            AND deliveries.sequence = min(lanes.sequence, excluded.sequence)
+    );

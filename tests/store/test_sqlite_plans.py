@@ -1,0 +1,170 @@
+"""Every statement of a request finds its rows through an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import product
+
+import pytest
+
+from milepost.delivery.model import DeliveryState
+from milepost.orders.events import Verdict
+from milepost.orders.lifecycle import State
+from milepost.ports import DeliveryFilter, OrderFilter, Page
+from milepost.store.migrate import migrate_sqlite
+from milepost.store.sqlite import reading
+from milepost.store.sqlite.session import STATEMENTS, Session
+from tests.store.desk import ACCOUNT
+
+LISTS = ("orders_page", "deliveries_page", "quarantine_page")
+READ_WHOLE = {
+    "accounts": "accounts",
+    "every_store": "stores",
+    "every_endpoint": "endpoints",
+    "endpoints_with_work": "endpoints",
+}
+"""Statements that are meant to walk through a small table, and which."""
+
+COUNTS = ("count_rows", "count_deliveries")
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate_sqlite(connection)
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, text: str) -> list[str]:
+    """The steps that SQLite would take, without those over rows that came with the statement."""
+    named = dict.fromkeys(re.findall(r":(\w+)", text))
+    values = named or [None] * text.count("?")
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
+    given = set(re.findall(r"(\w+) \([\w, \n]+\) AS \(\s*VALUES", text))
+    return [
+        row[3]
+        for row in rows
+        if "CONSTANT ROW" not in row[3] and row[3] not in {f"SCAN {name}" for name in given}
+    ]
+
+
+def scans(steps: list[str]) -> list[str]:
+    return [step for step in steps if step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize("name", sorted(set(STATEMENTS) - set(LISTS) - set(COUNTS)))
+def test_a_statement_reads_no_table_from_end_to_end(
+    connection: sqlite3.Connection, name: str
+) -> None:
+    statement = STATEMENTS[name]
+    for text in (statement.text, statement.given(statement.options)):
+        repeated = re.sub(r"VALUES (\(\?[?, ]*\))", r"VALUES \1, \1, \1", text)
+        found = scans(plan(connection, repeated))
+        wanted = READ_WHOLE.get(name)
+        assert [step.split()[1] for step in found] == ([wanted] if wanted else []), found
+
+
+class Watching(Session):
+    """Notes the plan of everything that is read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.steps: list[str] = []
+        connection.set_trace_callback(self._note)
+        self._noting = False
+
+    def _note(self, text: str) -> None:
+        if not self._noting and text.lstrip().startswith(("SELECT", "WITH")):
+            self._noting = True
+            # The text comes with its values in it.
+            rows = self.connection.execute(f"EXPLAIN QUERY PLAN {text}").fetchall()
+            self.steps += [row[3] for row in rows]
+            self._noting = False
+
+
+CURSORS = {
+    "orders": "WyJvcmRfMSJd",
+    "quarantine": "WzEsInVwZF8xIl0",
+    "deliveries": "WzEsIm9yZF8xIiwxLCJlcF9hIl0",
+}
+
+
+@pytest.mark.parametrize("after", [None, CURSORS["orders"]])
+@pytest.mark.parametrize(
+    ("state", "store", "index"),
+    [
+        (None, None, "PRIMARY KEY (account_id=?"),
+        (State.SHIPPED, None, "orders_by_state (account_id=? AND state=?"),
+        (None, "shop", "orders_by_store (account_id=? AND store=?"),
+        (State.SHIPPED, "shop", "orders_by_state (account_id=? AND state=?"),
+    ],
+)
+def test_a_page_of_orders_is_read_in_order_from_an_index(
+    connection: sqlite3.Connection,
+    state: State | None,
+    store: str | None,
+    index: str,
+    after: str | None,
+) -> None:
+    session = Watching(connection)
+    reading.orders(session, ACCOUNT, wanted=OrderFilter(store, state), page=Page(after))
+    assert index in session.steps[0]
+    assert ("order_id<?" in session.steps[0]) == (after is not None)
+    assert not [s for s in session.steps if "SCAN" in s or "TEMP" in s]
+
+
+@pytest.mark.parametrize("after", [None, CURSORS["deliveries"]])
+@pytest.mark.parametrize(
+    ("endpoint_id", "order_id", "state"),
+    list(product((None, "ep_a"), (None, "ord_1"), (None, *DeliveryState))),
+)
+def test_a_page_of_deliveries_is_read_from_an_index(
+    connection: sqlite3.Connection,
+    endpoint_id: str | None,
+    order_id: str | None,
+    state: DeliveryState | None,
+    after: str | None,
+) -> None:
+    session = Watching(connection)
+    wanted = DeliveryFilter(endpoint_id, order_id, state)
+    reading.deliveries(session, ACCOUNT, wanted=wanted, page=Page(after))
+    if order_id is not None:
+        # One order's deliveries are few, and are sorted.
+        assert "PRIMARY KEY (account_id=? AND order_id=?" in session.steps[0]
+        return
+    still_open = state is not None and state is not DeliveryState.ACKNOWLEDGED
+    index = "open" if still_open else "by_time" if endpoint_id is None else "by_endpoint"
+    assert f"INDEX deliveries_{index} (account_id=?" in session.steps[0]
+    assert not [s for s in session.steps if "SCAN" in s or "TEMP" in s]
+
+
+@pytest.mark.parametrize("after", [None, CURSORS["quarantine"]])
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_a_page_of_quarantine_is_read_in_order_from_an_index(
+    connection: sqlite3.Connection, verdict: Verdict | None, after: str | None
+) -> None:
+    session = Watching(connection)
+    reading.quarantine(session, ACCOUNT, verdict=verdict, page=Page(after))
+    index = "by_time" if verdict is None else "by_verdict"
+    assert f"INDEX quarantine_{index} (account_id=?" in session.steps[0]
+    assert not [s for s in session.steps if "SCAN" in s or "TEMP" in s]
+
+
+def test_the_statements_of_the_main_path_use_all_of_their_keys(
+    connection: sqlite3.Connection,
+) -> None:
+    whole_keys = {
+        "orders_by_id": "orders USING PRIMARY KEY (account_id=? AND order_id=?)",
+        "orders_by_key": "INDEX orders_by_key (account_id=? AND order_key=? AND store=?)",
+        "waiting_for": "quarantine_waiting (account_id=? AND store=? AND order_key=?)",
+        "due_lanes": "lanes_due (account_id=? AND endpoint_id=? AND leased_until=? AND due_at<?)",
+        "end_old_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until<?)",
+        "renew_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until>?)",
+        "delete_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",
+        "set_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",
+    }
+    for name, key in whole_keys.items():
+        assert any(key in step for step in plan(connection, STATEMENTS[name].text)), name
