@@ -15,19 +15,23 @@ REDACTED = "[redacted]"
 
 def set_up_logs(*, level: str, form: str) -> None:
     """Sends this process's logs to standard error as `text` or `json` lines, from `level` up."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    rendering: dict[str, tuple[Any, ...]] = {
+        "json": (structlog.processors.format_exc_info, structlog.processors.JSONRenderer()),
+        "text": (
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                # The default shows local variables, and among those are secrets.
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        ),
+    }
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
             _redact,
-            renderer,
+            *rendering[form],
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]

@@ -387,4 +387,4 @@ def test_nothing_else_of_the_order_changes() -> None:
     moved = after(order, says(S.IN_TRANSIT, 7, tracking_number="1Z", carrier="UPS"))
     assert (moved.store, moved.order_key, moved.content) == ("shop", "K-1", order.content)
     assert moved.created_at == DAWN
-    assert parcel_of(moved).created_at == ARRIVAL
+    assert parcel_of(moved, "unnamed").created_at == ARRIVAL

@@ -28,19 +28,19 @@ S = State
 # --- which parcel ---------------------------------------------------------------------------------
 
 
-def test_a_parcel_that_no_source_names_is_called_1() -> None:
+def test_a_parcel_that_no_source_names_is_called_unnamed() -> None:
     order = after(new_order(S.PACKED), says(S.SHIPPED, 1))
-    assert states_of(order) == {"1": "shipped"}
+    assert states_of(order) == {"unnamed": "shipped"}
 
 
 def test_facts_alone_announce_a_parcel_that_has_no_state_yet() -> None:
     told = hear(new_order(S.PACKED), says(tracking_number="1Z", carrier="UPS"))
     assert told.verdict is Verdict.APPLIED
     assert told.order.state is S.PACKED
-    assert states_of(told.order) == {"1": None}
+    assert states_of(told.order) == {"unnamed": None}
     assert told.event is not None
     assert told.event.type is EventType.UPDATED
-    assert told.event.parcel == "1"
+    assert told.event.parcel == "unnamed"
     assert told.event.parcel_state is None
 
 
@@ -66,7 +66,7 @@ def test_a_parcel_that_nobody_named_stays_apart_from_one_with_another_number() -
         says(S.SHIPPED, 1, tracking_number="1Z"),
         says(S.SHIPPED, 2, parcel="A", tracking_number="2Z"),
     )
-    assert states_of(order) == {"1": "shipped", "A": "shipped"}
+    assert states_of(order) == {"unnamed": "shipped", "A": "shipped"}
 
 
 def test_a_refused_update_names_no_parcel() -> None:
@@ -108,7 +108,7 @@ def test_another_tracking_number_is_another_parcel_and_names_it() -> None:
         says(S.SHIPPED, 1, tracking_number="1Z"),
         says(S.SHIPPED, 2, tracking_number="2Z"),
     )
-    assert states_of(order) == {"1": "shipped", "2Z": "shipped"}
+    assert states_of(order) == {"unnamed": "shipped", "2Z": "shipped"}
     assert parcel_of(order, "2Z").tracking_number == "2Z"
 
 
@@ -120,7 +120,7 @@ def test_a_late_scan_of_an_old_label_is_about_the_parcel_that_was_relabeled() ->
         says(None, 3, parcel="2Z", tracking_number="3Z"),
         says(S.IN_TRANSIT, 4, tracking_number="2Z"),
     )
-    assert states_of(order) == {"1": "shipped", "2Z": "in_transit"}
+    assert states_of(order) == {"unnamed": "shipped", "2Z": "in_transit"}
     assert parcel_of(order, "2Z").carrier == "UPS"
 
 

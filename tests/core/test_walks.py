@@ -108,9 +108,13 @@ def check_correction(update: Update, event: OrderEvent) -> None:
 def check_parcels(before: Order, update: Update, after: Order) -> None:
     """Parcels never vanish, take only steps of the table, and keep every fact."""
     known = {p.parcel: p for p in before.parcels}
-    if list(known) == ["1"] and update.parcel not in (None, "1") and len(after.parcels) == 1:
+    if (
+        list(known) == ["unnamed"]
+        and update.parcel not in (None, "unnamed")
+        and len(after.parcels) == 1
+    ):
         # The only parcel, which nobody had named, has taken the name that it was now told.
-        known = {after.parcels[0].parcel: known["1"]}
+        known = {after.parcels[0].parcel: known["unnamed"]}
     now = {p.parcel: p for p in after.parcels}
     assert len(now) == len(after.parcels)
     assert list(now)[: len(known)] == list(known)

@@ -199,7 +199,9 @@ def test_a_hanging_endpoint_costs_only_its_own_lanes(tmp_path: Path) -> None:
         async with house(tmp_path) as at:
             hanging = await at.endpoint(concurrency=2)
             await at.endpoint(concurrency=2)
-            at.outside.answer = lambda r: None if _endpoint_id(r) == hanging.endpoint_id else Reply(204)
+            at.outside.answer = lambda r: (
+                None if _endpoint_id(r) == hanging.endpoint_id else Reply(204)
+            )
             for i in range(20):
                 await at.order(str(i))
             await at.until(lambda: len(at.outside.requests) == 22)

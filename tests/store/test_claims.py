@@ -157,6 +157,18 @@ def test_an_owner_that_claimed_its_own_lane_again_settles_once(desk: Desk) -> No
     assert [a.outcome for a in desk.attempts(endpoint, order)] == [FAILED]
 
 
+def test_a_settlement_of_an_earlier_claim_does_not_count_for_a_later_one(desk: Desk) -> None:
+    endpoint = desk.endpoint()
+    order = desk.place("K1", to=[endpoint])
+    (first,) = desk.claim()
+    desk.settle(first, step=Retry(at(10)), outcome=FAILED)
+    (second,) = desk.claim(now=at(10))
+    desk.settle(first, now=at(11))
+    assert desk.states(endpoint, order) == [PENDING]
+    desk.settle(second, now=at(12))
+    assert [a.attempt for a in desk.attempts(endpoint, order)] == [1, 2]
+
+
 def test_renewing_prolongs_every_lease_of_the_owner_and_no_other(desk: Desk) -> None:
     a, b = desk.endpoint("ep_a"), desk.endpoint("ep_b")
     desk.place("K1", to=[a, b], lease=True)

@@ -41,7 +41,7 @@ def check_amount(name: str, amount: Decimal | None) -> None:
     """Raises ValueError for what no money, cost or weight can be; None passes."""
     if amount is None:
         return
-    if not amount.is_finite() or abs(amount) > LARGEST_AMOUNT:
+    if not amount.is_finite() or not -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT:
         raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
     if amount.adjusted() < FINEST_AMOUNT.adjusted() or amount.quantize(FINEST_AMOUNT) != amount:
         raise ValueError(f"{name}: expected a number with at most 9 decimals")

@@ -24,8 +24,8 @@ from milepost.orders.lifecycle import (
 )
 from milepost.orders.model import Order, Parcel, ParcelDetails, least_advanced, rolled_up
 
-ONLY_PARCEL = "1"
-"""The name of a parcel that no source has named."""
+ONLY_PARCEL = "unnamed"
+"""What a parcel is called that no source has named; it takes the first name that it is told."""
 
 MOST_PARCELS = 500
 
