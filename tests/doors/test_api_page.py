@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from milepost.api.app import ROUTES
-from milepost.api.app import BODY_WITHIN_S
+from milepost.api.app import BODY_WITHIN_S, ROUTES
 from milepost.api.problems import KINDS, title_of
 from milepost.auth import REMEMBERED_S
 from milepost.settings import Settings
