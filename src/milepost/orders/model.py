@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import msgspec
@@ -41,10 +41,14 @@ def check_amount(name: str, amount: Decimal | None) -> None:
     """Raises ValueError for what no money, cost or weight can be; None passes."""
     if amount is None:
         return
-    if not amount.is_finite() or not -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT:
-        raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
-    if amount.adjusted() < FINEST_AMOUNT.adjusted() or amount.quantize(FINEST_AMOUNT) != amount:
+    try:
+        exact = amount.quantize(FINEST_AMOUNT) == amount
+    except InvalidOperation:
+        raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}") from None
+    if not exact:
         raise ValueError(f"{name}: expected a number with at most 9 decimals")
+    if not -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT:
+        raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
 
 
 class Address(Content, frozen=True):
