@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test check bench lock clean
+.PHONY: help demo serve test check bench torture lock clean
 
 ARGS ?=
 VENV := .venv
@@ -41,6 +41,9 @@ check: $(VENV)/.dev ## Check format, style, types and walls
 
 bench: $(VENV)/.dev ## Measure throughput and latency beside their limits (ARGS=--json)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+torture: $(VENV)/.dev ## Kill and freeze everything under traffic, and check (ARGS="--minutes 10 --json")
+	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 clean: ## Remove the environments and every cache
 	@rm -rf $(VENV) .lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

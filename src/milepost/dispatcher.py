@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from milepost.contracts.contract import Contract
 from milepost.delivery.model import Attempt, Claimed, Endpoint, Failure, Outcome, Reply, Request
-from milepost.delivery.outcome import next_step, outcome_of
+from milepost.delivery.outcome import Abandon, next_step, outcome_of
 from milepost.delivery.signature import common_headers
 from milepost.errors import MilepostError, StoreError
 from milepost.logs import logger
+from milepost.metrics import Metrics
 from milepost.ports import Lease, Now, Post, Settlement, Store
 
 HELD_PER_ENDPOINT = 2_000
@@ -47,6 +48,7 @@ class Dispatcher:
         lease_s: float,
         poll_s: float,
         max_connections: int,
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._post = post
@@ -74,6 +76,18 @@ class Dispatcher:
         self._to_settle = asyncio.Event()
         self._quiet = asyncio.Event()
         self._running = False
+        self._came_round_at = 0.0
+        self._metrics = metrics
+        metrics.watch(
+            "milepost_attempts_on_wire",
+            "Requests that wait for their reply.",
+            lambda: self._on_wire_total,
+        )
+        metrics.watch(
+            "milepost_deliveries_held",
+            "Deliveries that this process has leased.",
+            lambda: sum(list(self._held.values())),
+        )
 
     # the outlet of intake
 
@@ -120,7 +134,14 @@ class Dispatcher:
         await self._store.take_dispatch()
         self._running = True
         loops = (self._claim_for_ever, self._settle_for_ever, self._renew_for_ever)
+        self._came_round_at = asyncio.get_running_loop().time()
         self._work = [asyncio.create_task(loop()) for loop in loops]
+        for task in self._work:
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("dispatcher_failed", exc_info=error)
 
     async def stop(self, *, within_s: float) -> None:
         """Claims no more, waits so long for replies, settles them and gives back the rest."""
@@ -151,10 +172,17 @@ class Dispatcher:
         """How many requests wait for their reply."""
         return self._on_wire_total
 
+    def works(self, *, within_s: float) -> bool:
+        """Whether it sends: started, not stopped, and it came round for claims so lately."""
+        late_s = asyncio.get_running_loop().time() - self._came_round_at
+        alive = bool(self._work) and not any(task.done() for task in self._work)
+        return self._running and alive and late_s <= within_s
+
     # claiming
 
     async def _claim_for_ever(self) -> None:
         while self._running:
+            self._came_round_at = asyncio.get_running_loop().time()
             try:
                 claimed = await self._claim()
             except StoreError as error:
@@ -274,6 +302,7 @@ class Dispatcher:
         if outcome is not Outcome.ACKNOWLEDGED:
             self._log.info(
                 "attempt_failed",
+                order=claimed.order_id,
                 delivery=claimed.delivery_id,
                 attempt=attempt.attempt,
                 outcome=outcome.value,
@@ -305,6 +334,7 @@ class Dispatcher:
             return False
         for settlement in settlements:
             self._free(settlement.claimed.endpoint.endpoint_id)
+        _count(settlements, metrics=self._metrics)
         if self._running:
             with self._lock:
                 self._hold(heads)
@@ -321,3 +351,30 @@ class Dispatcher:
                 del self._held[endpoint_id]
         if left == HELD_PER_ENDPOINT // 2:
             self._look_again.set()
+
+
+def _count(settlements: Sequence[Settlement], *, metrics: Metrics) -> None:
+    """Counts a batch of attempts; how long receipt took counts once, and not for replays."""
+    took_s: defaultdict[str, list[float]] = defaultdict(list)
+    receipts_s: defaultdict[str, list[float]] = defaultdict(list)
+    outcomes: Counter[tuple[str, Outcome]] = Counter()
+    for settlement in settlements:
+        claimed, attempt = settlement.claimed, settlement.attempt
+        contract = claimed.endpoint.contract
+        seconds = attempt.duration_ms / 1_000
+        took_s[contract].append(seconds)
+        outcomes[contract, attempt.outcome] += 1
+        if attempt.outcome is Outcome.ACKNOWLEDGED:
+            if claimed.received_at is not None and not claimed.replay:
+                waited = attempt.started_at - claimed.received_at
+                receipts_s[contract].append(waited.total_seconds() + seconds)
+        elif isinstance(settlement.step, Abandon):
+            metrics.abandoned.add(contract)
+    for (contract, outcome), number in outcomes.items():
+        metrics.attempts.add(contract, outcome.value, number=number)
+        if outcome is Outcome.ACKNOWLEDGED:
+            metrics.acknowledged.add(contract, number=number)
+    for contract, values in took_s.items():
+        metrics.attempt_s.see(values, contract)
+    for contract, values in receipts_s.items():
+        metrics.receipt_s.see(values, contract)

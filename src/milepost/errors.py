@@ -42,6 +42,14 @@ class AlreadyExists(MilepostError):
     """A record with this name exists already."""
 
 
+class RateLimited(MilepostError):
+    """The API key asks for more than it may; nothing was accepted."""
+
+    def __init__(self, detail: str, *, after_s: int) -> None:
+        super().__init__(detail)
+        self.after_s = after_s
+
+
 class IllegalMove(MilepostError):
     """The order cannot go to this state now."""
 
@@ -53,6 +61,14 @@ class IllegalMove(MilepostError):
 
 class Overloaded(MilepostError):
     """Milepost cannot take more in right now; nothing was accepted."""
+
+
+class DiskFull(Overloaded):
+    """The disk is nearly full; nothing was accepted."""
+
+
+class BacklogFull(Overloaded):
+    """Too many deliveries are pending; nothing was accepted."""
 
 
 class Stopping(Overloaded):
@@ -73,6 +89,10 @@ class SchemaChanged(StoreError):
 
 class StoreBusy(StoreError):
     """Another process dispatches from this database."""
+
+
+class NotDispatching(MilepostError):
+    """Deliveries are not being sent."""
 
 
 class SettingInvalid(MilepostError):

@@ -9,7 +9,8 @@ by lane.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,28 +22,13 @@ from milepost.contracts.contract import Contract
 from milepost.contracts.fanout import fan_out
 from milepost.delivery.model import Claimed, Endpoint, EndpointState, NewDelivery
 from milepost.errors import InvalidInput, Overloaded, Stopping
-from milepost.orders.events import (
-    QUARANTINED,
-    EventType,
-    Move,
-    OrderEvent,
-    Update,
-    Verdict,
-)
+from milepost.metrics import Metrics
+from milepost.orders.events import QUARANTINED, EventType, Move, OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.model import Order, OrderContent
 from milepost.orders.model import Store as StoreRecord
 from milepost.orders.move import move
-from milepost.ports import (
-    Changes,
-    Lease,
-    NewId,
-    Now,
-    OrderRef,
-    Quarantined,
-    Snapshot,
-    Store,
-)
+from milepost.ports import Changes, Lease, NewId, Now, OrderRef, Quarantined, Snapshot, Store
 
 MOST_IN_A_TRANSACTION = 2_000
 """Items that share one commit; more would make the first of them wait too long."""
@@ -168,6 +154,8 @@ class Intake:
         now: Now,
         new_id: NewId,
         max_waiting: int,
+        admit: Callable[[], Awaitable[None]],
+        metrics: Metrics,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -175,6 +163,13 @@ class Intake:
         self._now = now
         self._new_id = new_id
         self._max_waiting = max_waiting
+        self._admit = admit
+        self._metrics = metrics
+        metrics.watch(
+            "milepost_intake_items_waiting",
+            "Orders and updates that wait for their transaction.",
+            lambda: self._count,
+        )
         self._waiting: list[_Submission] = []
         self._count = 0
         self._writer: asyncio.Task[None] | None = None
@@ -203,10 +198,11 @@ class Intake:
             await asyncio.shield(self._writer)
 
     async def _submit(self, account_id: str, inputs: Sequence[Input]) -> Sequence[Result]:
-        if self._stopping:
-            raise Stopping
         if not inputs:
             return ()
+        await self._admit()
+        if self._stopping:
+            raise Stopping
         if self._count and self._count + len(inputs) > self._max_waiting:
             raise Overloaded("Too much is waiting to be stored; try again in a moment")
         submission = _Submission(account_id, inputs, asyncio.get_running_loop().create_future())
@@ -254,8 +250,17 @@ class Intake:
                 if not submission.done.done():
                     submission.done.set_result(results)
             self._outlet.take(claimed)
-            if decision.deliveries > len(claimed):
+            if decision.queued.total() > len(claimed):
                 self._outlet.look()
+            self._count_up(decision)
+
+    def _count_up(self, decision: _Decision) -> None:
+        results = [result for one in decision.results for result in one]
+        orders: Counter[str] = Counter(r.outcome for r in results if isinstance(r, OrderResult))
+        updates: Counter[str] = Counter(r.verdict for r in results if isinstance(r, UpdateResult))
+        self._metrics.orders.add_each(orders)
+        self._metrics.updates.add_each(updates)
+        self._metrics.queued.add_each(decision.queued)
 
 
 def _fail(batch: Sequence[_Submission], error: Exception) -> None:
@@ -284,7 +289,7 @@ class _Decision:
         self._reserved: list[Endpoint] = []
         self.refs = [_ref(s.account_id, item) for s in batch for item in s.inputs]
         self.results: list[list[Result]] = []
-        self.deliveries = 0
+        self.queued: Counter[str] = Counter()
 
     def give_back(self, claimed: Sequence[Claimed]) -> None:
         """Frees the room that was reserved for deliveries that did not get a lease."""
@@ -314,7 +319,7 @@ class _Decision:
                 else:
                     results.append(self._take_update(item, known))
             self.results.append(results)
-        self.deliveries = len(self._draft.deliveries)
+        self.queued = Counter([d.endpoint.contract for d in self._draft.deliveries])
         return self._draft.changes()
 
     def _latest(self, account_id: str, item: Input, found: Order | None) -> Order | None:

@@ -160,6 +160,21 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     deliveries: Mapping[DeliveryState, int]
 
 
+class Backlog(msgspec.Struct, frozen=True, gc=False):
+    """What waits to be sent, of all accounts, each number up to the most that was asked for.
+
+    `due` are the lanes whose head could be sent now and that nobody has leased, `parked` the same
+    of paused endpoints. `oldest_at` is when the oldest pending delivery was made, `oldest_due_at`
+    when the first of the due lanes became due.
+    """
+
+    pending: int = 0
+    due: int = 0
+    parked: int = 0
+    oldest_at: datetime | None = None
+    oldest_due_at: datetime | None = None
+
+
 class Store(Protocol):
     """Everything that is durable. Every method may raise StoreError.
 
@@ -312,6 +327,9 @@ class Store(Protocol):
 
         Raises UnknownRecord; a delivery that is pending already is returned as it is.
         """
+
+    async def backlog(self, *, now: datetime, most: int) -> Backlog:
+        """What waits; counts no more than `most` of anything, and from indexes alone."""
 
     async def counts(self, account_id: str | None = None) -> Counts:
         """What there is, for summaries; reads whole tables, so not for a hot path."""

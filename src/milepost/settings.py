@@ -12,6 +12,7 @@ from milepost.errors import SettingInvalid
 
 PREFIX = "MILEPOST_"
 
+NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -26,10 +27,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes, max_order_bytes, max_batch: the limits of one request, of one order and of the
     number of items in a batch.
     max_waiting: how many items may wait for their commit before more are refused with 503.
+    max_pending: how many deliveries may be pending before more are refused with 503.
+    min_free_bytes: how much room on the database's disk is left alone: with less, 503.
+    key_requests_per_s, key_requests_burst, key_requests_at_once: what one API key may ask for.
+    key_items_per_s, key_items_burst: how many orders and updates one API key may tell.
     max_connections: how many requests are sent at once.
     lease_s: how long a claimed lane is ours without a sign of life.
     poll_s: how often an idle dispatcher looks for deliveries that have become due.
     stop_s: how long a graceful stop waits for replies.
+    slow_store_s: transactions and reads that take longer are logged as warnings.
+    log_requests: whether each request is a line in the log.
+    metrics, metrics_token: whether /metrics is there, and the bearer token that it asks for if any.
     """
 
     database_url: str = "sqlite:///milepost.db"
@@ -41,12 +49,37 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_order_bytes: Positive = 256 * 1024
     max_batch: Positive = 1_000
     max_waiting: Positive = 20_000
+    max_pending: Positive = 5_000_000
+    min_free_bytes: NotNegative = 256 * 1024 * 1024
+    key_requests_per_s: Positive = 10_000
+    key_requests_burst: Positive = 20_000
+    key_requests_at_once: Positive = 500
+    key_items_per_s: Positive = 50_000
+    key_items_burst: Positive = 100_000
     max_connections: Positive = 512
     lease_s: Seconds = 60.0
     poll_s: Seconds = 0.2
     stop_s: Seconds = 20.0
+    slow_store_s: Seconds = 1.0
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
+    log_requests: bool = True
+    metrics: bool = True
+    metrics_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Settings({self.shown_database_url})"
+
+    @property
+    def logs_requests(self) -> bool:
+        """Whether a request is to be a line, and lines of its level are written at all."""
+        return self.log_requests and self.log_level in ("debug", "info")
+
+    @property
+    def shown_database_url(self) -> str:
+        """The database's URL without a name and a password that may be in it."""
+        scheme, separator, rest = self.database_url.partition("://")
+        return scheme + separator + rest.rpartition("@")[2]
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_network
+from pathlib import Path
 
 from milepost import __version__
 from milepost.contracts import ROOMS
@@ -20,10 +22,12 @@ from milepost.dispatcher import Dispatcher
 from milepost.errors import SettingInvalid
 from milepost.insights import Insights
 from milepost.intake import Intake
+from milepost.metrics import Metrics
 from milepost.net.guard import Guard, check_url
 from milepost.net.sender import Sender
 from milepost.operations import Operations
 from milepost.ports import NewId, Now, Post, Store
+from milepost.pressure import Pressure
 from milepost.settings import Settings
 from milepost.store.sqlite import SqliteStore
 
@@ -70,16 +74,21 @@ class Hub:
     dispatcher: Dispatcher
     operations: Operations
     insights: Insights
+    pressure: Pressure
+    metrics: Metrics
     rooms: Mapping[str, Contract]
     now: Now
     new_id: NewId
     sender: Sender | None = None
+    dispatches: bool = False
 
     async def open(self, *, dispatch: bool) -> None:
-        """Opens the store and, if asked, begins to send."""
+        """Opens the store and, if asked, begins to send; looks first how full it is."""
         await self.store.open()
         if dispatch:
             await self.dispatcher.start()
+            self.dispatches = True
+            await self.pressure.look()
 
     async def close(self) -> None:
         """Stops without losing anything: intake first, then what is on the wire, then the store."""
@@ -87,20 +96,31 @@ class Hub:
         await self.dispatcher.stop(within_s=self.settings.stop_s)
         if self.sender is not None:
             await self.sender.close()
+        await self.pressure.stop()
         await self.store.close()
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, *, metrics: Metrics) -> Store:
     """The store that the database URL names. Raises SettingInvalid for one that is not known."""
     scheme, _, path = settings.database_url.partition("://")
     if scheme == "sqlite" and path.startswith("/") and len(path) > 1:
-        return SqliteStore(path[1:])
+        return SqliteStore(path[1:], metrics=metrics, slow_s=settings.slow_store_s)
     raise SettingInvalid("MILEPOST_DATABASE_URL: expected sqlite:///path")
+
+
+def _free_bytes(settings: Settings) -> Callable[[], int] | None:
+    """What is left on the database's disk, where that is one of this machine's."""
+    scheme, _, path = settings.database_url.partition("://")
+    if scheme != "sqlite":
+        return None
+    folder = Path(path[1:]).absolute().parent
+    return lambda: shutil.disk_usage(folder).free
 
 
 def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> Hub:
     """A hub that is not open yet; `post` and `clock` are given by tests only."""
-    store = open_store(settings)
+    metrics = Metrics()
+    store = open_store(settings, metrics=metrics)
     new_id = Ulids()
     guard = Guard(
         allow_networks=tuple(ip_network(n) for n in settings.allow_networks),
@@ -121,6 +141,15 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         lease_s=settings.lease_s,
         poll_s=settings.poll_s,
         max_connections=settings.max_connections,
+        metrics=metrics,
+    )
+    pressure = Pressure(
+        store,
+        free_bytes=_free_bytes(settings),
+        min_free_bytes=settings.min_free_bytes,
+        max_pending=settings.max_pending,
+        now=clock,
+        clock=time.monotonic,
     )
     intake = Intake(
         store,
@@ -129,6 +158,8 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         now=clock,
         new_id=new_id,
         max_waiting=settings.max_waiting,
+        admit=pressure.admit,
+        metrics=metrics,
     )
     operations = Operations(
         store,
@@ -146,6 +177,8 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         dispatcher=dispatcher,
         operations=operations,
         insights=Insights(store, rooms=ROOMS),
+        pressure=pressure,
+        metrics=metrics,
         rooms=ROOMS,
         now=clock,
         new_id=new_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -313,3 +314,19 @@ class Desk:
             )
         )
         return found
+
+
+class Gate:
+    """Keeps the writing thread inside of a decision until it is opened."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self.reached = threading.Event()
+
+    def decide(self, _: Snapshot) -> Changes:
+        self.reached.set()
+        assert self._open.wait(30)
+        return Changes()
+
+    def open(self) -> None:
+        self._open.set()

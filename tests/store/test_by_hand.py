@@ -192,6 +192,8 @@ def test_deleting_an_endpoint_abandons_what_is_pending_and_keeps_history(desk: D
     assert len(desk.attempts(a, done)) == 1
     with pytest.raises(UnknownRecord):
         desk.resend(a, done)
+    desk.endpoint("ep_a")
+    assert "ep_a" not in {c.endpoint.endpoint_id for c in desk.claim(now=at(10**6))}
 
 
 def test_an_endpoint_with_nothing_pending_is_deleted_with_a_count_of_none(desk: Desk) -> None:

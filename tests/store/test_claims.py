@@ -136,6 +136,18 @@ def test_a_lease_that_ran_out_unnoticed_still_settles(desk: Desk) -> None:
     assert desk.states(endpoint, order) == [ACKNOWLEDGED]
 
 
+def test_a_lease_that_ran_out_still_settles_when_others_were_claimed_before_it(
+    desk: Desk,
+) -> None:
+    endpoint = desk.endpoint()
+    first, second = desk.place("K1", to=[endpoint]), desk.place("K2", to=[endpoint], now=at(1))
+    claimed = {c.order_id: c for c in desk.claim(now=at(1), lease_s=1)}
+    assert names(desk.claim(owner=SOMEONE, now=at(9), room=1)) == [("ep_a", first.order_id, 1)]
+    desk.settle(*claimed.values(), now=at(10))
+    assert desk.states(endpoint, first) == [PENDING]
+    assert desk.states(endpoint, second) == [ACKNOWLEDGED]
+
+
 def test_the_same_settlement_counts_once(desk: Desk) -> None:
     endpoint = desk.endpoint()
     order = desk.move(desk.place("K1", to=[endpoint]), State.PICKING, to=[endpoint])

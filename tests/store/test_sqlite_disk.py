@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,8 @@ from milepost.errors import StoreError
 from milepost.orders.model import OrderContent
 from milepost.ports import Changes, Lease, OrderRef
 from milepost.store.sqlite import SqliteStore
-from tests.store.desk import ME, NOW, Desk, a_delivery, an_event, an_order, at
+from milepost.store.sqlite.session import Session
+from tests.store.desk import ME, NOW, Desk, Gate, a_delivery, an_endpoint, an_event, an_order, at
 
 LARGE = OrderContent(customer_notes="x" * 9_000)
 Trouble = Callable[[Desk], Any]
@@ -107,6 +109,61 @@ def test_those_that_share_a_transaction_with_one_too_large_are_told_the_truth(de
     told = {key for key, n in (("K1", 0), ("K2", 1), ("K3", 3)) if results[n] == []}
     assert on_record == told
     assert desk.run(desk.store.counts()).orders == len(told)
+
+
+def test_what_a_lost_transaction_had_read_is_forgotten(desk: Desk) -> None:
+    new = an_endpoint("ep_new", account_id=desk.account_id)
+
+    async def crowd() -> list[Any]:
+        results = await asyncio.gather(
+            desk.store.put_endpoint(new),
+            desk.store.change_orders(
+                [OrderRef(desk.account_id)],
+                decide=lambda _: Changes(created=[an_order("K1")]),
+                lease=Lease(ME, at(60)),
+                now=NOW,
+            ),
+            return_exceptions=True,
+        )
+        return list(results)
+
+    with failing(desk):
+        results = desk.run(crowd())
+    assert [type(r) for r in results] == [StoreError, StoreError]
+    desk.change(Changes())
+    assert desk.snapshots[-1].endpoints == {desk.account_id: ()}
+    assert found(desk, "K1") == []
+
+
+def test_when_the_database_undoes_everything_everybody_is_told(desk: Desk) -> None:
+    assert isinstance(desk.store, SqliteStore)
+    writer = desk.store._writer
+
+    def lose(session: Session) -> None:
+        session.connection.execute("ROLLBACK")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    async def crowd() -> list[Any]:
+        put = [
+            desk.store.put_store(desk.account_id, name, name=name, number=None, now=NOW)
+            for name in ("before", "after")
+        ]
+        gate = Gate()
+        ref, lease = [OrderRef(desk.account_id)], Lease(ME, at(60))
+        first = asyncio.create_task(
+            desk.store.change_orders(ref, decide=gate.decide, lease=lease, now=NOW)
+        )
+        await asyncio.to_thread(gate.reached.wait)
+        calls = (put[0], writer.run(lose), put[1])
+        tasks = [asyncio.create_task(call) for call in calls]
+        await asyncio.sleep(0)
+        gate.open()
+        results: list[Any] = await asyncio.gather(first, *tasks, return_exceptions=True)
+        return results[1:]
+
+    assert [type(r) for r in desk.run(crowd())] == [StoreError] * 3
+    assert [s.store for s in desk.run(desk.store.stores(desk.account_id))] == ["shop"]
+    desk.place("K1")
 
 
 def found(desk: Desk, key: str) -> Any:

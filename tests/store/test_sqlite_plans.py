@@ -25,10 +25,12 @@ READ_WHOLE = {
     "every_store": "stores",
     "every_endpoint": "endpoints",
     "endpoints_with_work": "endpoints",
+    "backlog_of_accounts": "accounts",
+    "backlog_of_endpoints": "endpoints",
 }
 """Statements that are meant to walk through a small table, and which."""
 
-COUNTS = ("count_rows", "count_deliveries")
+COUNTS = ("count_rows", "count_deliveries", "backlog_of_accounts", "backlog_of_endpoints")
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def plan(connection: sqlite3.Connection, text: str) -> list[str]:
 
 
 def scans(steps: list[str]) -> list[str]:
-    return [step for step in steps if step.startswith("SCAN")]
+    return [step for step in steps if step.startswith("SCAN") and "(subquery" not in step]
 
 
 @pytest.mark.parametrize("name", sorted(set(STATEMENTS) - set(LISTS) - set(COUNTS)))
@@ -161,7 +163,7 @@ def test_the_statements_of_the_main_path_use_all_of_their_keys(
         "orders_by_key": "INDEX orders_by_key (account_id=? AND order_key=? AND store=?)",
         "waiting_for": "quarantine_waiting (account_id=? AND store=? AND order_key=?)",
         "due_lanes": "lanes_due (account_id=? AND endpoint_id=? AND leased_until=? AND due_at<?)",
-        "end_old_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until<?)",
+        "lanes_with_old_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until<?)",
         "renew_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until>?)",
         "delete_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",
         "set_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",

@@ -124,13 +124,14 @@ def test_statistics_that_somebody_has_gathered_are_no_alteration(
     open_and_close(path)
 
 
-def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
+@pytest.mark.parametrize("table", ["recipes", "orders"])
+def test_a_database_of_something_else_is_left_alone(path: Path, table: str) -> None:
     with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE recipes (name TEXT)")
+        other.execute(f"CREATE TABLE {table} (name TEXT)")
     with pytest.raises(SchemaChanged):
         open_and_close(path)
     with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
+        assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [(table,)]
 
 
 def test_a_file_that_is_no_database_is_refused(path: Path) -> None:

@@ -11,10 +11,24 @@ from typing import Any
 
 import pytest
 
+from milepost.delivery.model import Body
 from milepost.errors import Overloaded, StoreBusy, StoreError
+from milepost.orders.lifecycle import State
 from milepost.ports import Changes, Lease, OrderFilter, OrderRef, Page, Snapshot, Store
 from milepost.store.sqlite import SqliteStore
-from tests.store.desk import ACCOUNT, ME, NOW, Desk, Run, a_delivery, an_event, an_order, at
+from tests.store.desk import (
+    ACCOUNT,
+    ME,
+    NOW,
+    Desk,
+    Gate,
+    Run,
+    a_delivery,
+    an_event,
+    an_order,
+    at,
+    moved,
+)
 
 LEASE = Lease(ME, at(60))
 
@@ -33,22 +47,6 @@ async def intake(store: Store, decide: Callable[[Snapshot], Changes], *, refs: i
     return await store.change_orders(
         [OrderRef(ACCOUNT)] * refs, decide=decide, lease=LEASE, now=NOW
     )
-
-
-class Gate:
-    """Keeps the writing thread inside of a decision until it is opened."""
-
-    def __init__(self) -> None:
-        self._open = threading.Event()
-        self.reached = threading.Event()
-
-    def decide(self, _: Snapshot) -> Changes:
-        self.reached.set()
-        assert self._open.wait(30)
-        return Changes()
-
-    def open(self) -> None:
-        self._open.set()
 
 
 def test_whatever_waits_shares_a_commit(desk: Desk) -> None:
@@ -339,6 +337,64 @@ def test_a_lane_is_kept_once_however_many_bring_to_it(desk: Desk) -> None:
     assert claimed == [2]
     previous = [desk.delivery(endpoint, order, n).previous for n in range(2, 12)]
     assert previous == [0, *range(2, 11)]
+
+
+def count(desk: Desk, table: str) -> int:
+    counted: int = desk.run(
+        sqlite_of(desk)._readers.run(
+            lambda session: session.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[
+                0
+            ]
+        )
+    )
+    return counted
+
+
+def test_a_body_that_several_endpoints_share_takes_one_row(desk: Desk) -> None:
+    endpoints = [desk.endpoint(f"ep_{n}") for n in range(4)]
+    order = desk.place("K1", to=endpoints)
+    assert count(desk, "bodies") == 1
+    words = [Body(b"one"), Body(b"one"), Body(b"two"), Body(b"one")]
+    later = moved(order, State.PICKING)
+    deliveries = [
+        a_delivery(endpoint, later, body=body)
+        for endpoint, body in zip(endpoints, words, strict=True)
+    ]
+    desk.change(Changes(changed=[later], deliveries=deliveries))
+    assert count(desk, "bodies") == 3
+
+
+def test_a_lane_has_a_row_exactly_while_it_has_something_pending(desk: Desk) -> None:
+    endpoint = desk.endpoint()
+    order = desk.move(desk.place("K1", to=[endpoint]), State.PICKING, to=[endpoint])
+    heads = desk.claim()
+    while heads:
+        assert count(desk, "lanes") == 1
+        heads = desk.settle(*heads)
+    assert count(desk, "lanes") == 0
+    desk.resend(endpoint, order)
+    assert count(desk, "lanes") == 1
+
+
+def test_a_commit_reaches_the_disk_before_its_answer(desk: Desk) -> None:
+    settings = desk.run(
+        sqlite_of(desk)._writer.run(
+            lambda session: [
+                session.connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("synchronous", "journal_mode", "foreign_keys")
+            ]
+        )
+    )
+    assert settings == [2, "wal", 0]
+
+
+def test_readers_cannot_write(desk: Desk) -> None:
+    with pytest.raises(StoreError, match="readonly"):
+        desk.run(
+            sqlite_of(desk)._readers.run(
+                lambda session: session.connection.execute("DELETE FROM stores")
+            )
+        )
 
 
 def test_the_event_loop_goes_on_while_a_decision_is_made(desk: Desk) -> None:

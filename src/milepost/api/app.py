@@ -14,13 +14,28 @@ from fastapi import FastAPI
 from starlette.routing import Route as Path
 
 from milepost import __version__
-from milepost.api import health, intake, records, setup
-from milepost.api.door import REQUEST_ID, Answer, Call, Door, Nothing, Route, Scope, Send, refuse
+from milepost.api import exposition, health, intake, records, setup
+from milepost.api.door import (
+    ACCOUNT,
+    PROBLEM,
+    REQUEST_ID,
+    ROUTE,
+    Answer,
+    Call,
+    Door,
+    Nothing,
+    Route,
+    Scope,
+    Send,
+    refuse,
+)
+from milepost.api.limits import Limits
 from milepost.api.openapi import document
 from milepost.api.problems import NoSuchPath, Status, Unexpected
 from milepost.api.reading import Receive
 from milepost.auth import Authenticator
 from milepost.logs import logger
+from milepost.metrics import Metrics
 from milepost.wiring import Hub
 
 ROUTES: tuple[Route[Any, Any], ...] = (
@@ -32,6 +47,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 BODY_WITHIN_S = 30.0
 """How long a body may take to arrive."""
 
+UNLOGGED = frozenset(("/livez", "/readyz", "/metrics"))
+"""Routes that are asked every few seconds; only their failures are logged."""
+
+_FAILED = 400
+_LONGEST_METHOD = 16
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _log = logger("api")
 
@@ -42,10 +62,12 @@ def create_app(
     lifespan: Callable[[FastAPI], Any] | None = None,
     body_within_s: float = BODY_WITHIN_S,
     clock: Callable[[], float] = time.monotonic,
+    log_requests: bool = False,
 ) -> FastAPI:
     """The application over a hub that the caller opens and closes, in `lifespan` if it likes.
 
-    `clock` counts the seconds for which a key is remembered.
+    `clock` counts the seconds for which a key is remembered and in which it may ask for so much.
+    With `log_requests` each request is a line in the log.
     """
     described = document(ROUTES, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
     app = FastAPI(
@@ -60,11 +82,13 @@ def create_app(
     )
     app.openapi = lambda: described  # type: ignore[method-assign]
     auth = Authenticator(hub.store, clock=clock)
-    for path, routes in _by_path((*ROUTES, _publishing(described))).items():
-        door = Door(routes, hub=hub, auth=auth, body_within_s=body_within_s)
+    limits = Limits(hub.settings, clock=clock)
+    unpublished = (_publishing(described), *exposition.routes(hub.settings))
+    for path, routes in _by_path((*ROUTES, *unpublished)).items():
+        door = Door(routes, hub=hub, auth=auth, limits=limits, body_within_s=body_within_s)
         app.router.routes.append(Path(path, door, include_in_schema=False))
     app.router.default = _no_such_path
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, metrics=hub.metrics, log_requests=log_requests)
     return app
 
 
@@ -107,39 +131,83 @@ class Envelope:
     """Around every request: its id goes in and out, and no error leaves as anything but a problem.
 
     An id that came with the request is kept if it is short and plain, else a new one is made.
+    What was answered is counted and, if asked, logged: by its route, never by its path or query.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        metrics: Metrics,
+        log_requests: bool,
+    ) -> None:
         self._app = app
         self._prefix = secrets.token_hex(4)
         self._number = count(1)
+        self._metrics = metrics
+        self._log_requests = log_requests
+        self._under_way = 0
+        metrics.watch(
+            "milepost_http_requests_under_way",
+            "Requests that are being answered.",
+            lambda: self._under_way,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"")
-        request_id = (
-            given.decode()
-            if _REQUEST_ID.fullmatch(given)
-            else f"{self._prefix}-{next(self._number)}"
-        )
+        request_id = self._request_id(scope)
         scope[REQUEST_ID] = request_id
         header = (b"x-request-id", request_id.encode())
-        started = False
+        status = 0
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
+        began = time.perf_counter()
+        self._under_way += 1
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:
             _log.error("unexpected", path=scope["path"], request_id=request_id, exc_info=error)
-            if started:
+            if status:
                 raise
             await refuse(scope, send_with_id, Unexpected())
+        finally:
+            self._under_way -= 1
+            self._note(scope, status=status, took_s=time.perf_counter() - began)
+
+    def _request_id(self, scope: Scope) -> str:
+        given = dict(scope["headers"]).get(b"x-request-id", b"")
+        if _REQUEST_ID.fullmatch(given):
+            return str(given.decode())
+        return f"{self._prefix}-{next(self._number)}"
+
+    def _note(self, scope: Scope, *, status: int, took_s: float) -> None:
+        """Counts and logs an answer; without a status the client had gone away."""
+        route = scope.get(ROUTE)
+        metrics = self._metrics
+        # Anybody can make up paths and methods; those that no route has are one.
+        method, shown = ("", "") if route is None else (scope["method"], route)
+        metrics.requests.add(method, shown, str(status))
+        metrics.request_s.see((took_s,), shown)
+        problem = scope.get(PROBLEM)
+        if problem is not None:
+            metrics.refused.add(problem)
+        if self._log_requests and not (route in UNLOGGED and status < _FAILED):
+            _log.info(
+                "request",
+                method=scope["method"][:_LONGEST_METHOD],
+                route=route,
+                status=status,
+                problem=problem,
+                ms=round(took_s * 1_000, 1),
+                account=scope.get(ACCOUNT),
+                request_id=scope[REQUEST_ID],
+            )

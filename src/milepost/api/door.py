@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from milepost.api.limits import Allowance, Limits
 from milepost.api.problems import (
     MEDIA_TYPE,
     Headers,
@@ -44,6 +45,11 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 REQUEST_ID = "milepost.request_id"
+ROUTE = "milepost.route"
+ACCOUNT = "milepost.account"
+PROBLEM = "milepost.problem"
+"""Under which names a request's scope holds what is counted and logged of it."""
+
 LONGEST_PATH = 2_048
 
 _JSON = (b"content-type", b"application/json")
@@ -73,24 +79,34 @@ class Limit(Enum):
     BATCH = "max_body_bytes"
 
 
+def _uncharged(_items: int) -> None:
+    """What routes without a key are charged."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[Q, B]):
-    """A request that was let in and read."""
+    """A request that was let in and read.
+
+    `headers` are as they came; `charge` is told how many items are taken in and raises RateLimited.
+    """
 
     hub: Hub
     account_id: str
     path: Mapping[str, str]
     query: Q
     body: B
+    headers: Mapping[bytes, bytes]
+    charge: Callable[[int], None] = _uncharged
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: anything that msgspec can encode, or bytes that are JSON already."""
+    """What goes back: anything that msgspec can encode, or bytes that are of this type already."""
 
     content: object
     status: Status = Status.OK
     headers: Headers = ()
+    content_type: tuple[bytes, bytes] = _JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +157,9 @@ async def refuse(scope: Scope, send: Send, error: MilepostError) -> None:
         _log.error("store failed", path=scope["path"], request_id=request_id, exc_info=error)
     content = _encode(problem_of(error, request_id=request_id))
     headers = (_PROBLEM, *headers_of(error))
-    await respond(send, status=kind_of(error).status, content=content, headers=headers)
+    kind = kind_of(error)
+    scope[PROBLEM] = kind.name
+    await respond(send, status=kind.status, content=content, headers=headers)
 
 
 class Door:
@@ -153,6 +171,7 @@ class Door:
         *,
         hub: Hub,
         auth: Authenticator,
+        limits: Limits,
         body_within_s: float,
     ) -> None:
         self._routes = {route.method: route for route in routes}
@@ -160,15 +179,21 @@ class Door:
             self._routes["HEAD"] = self._routes["GET"]
         self._hub = hub
         self._auth = auth
+        self._limits = limits
         self._body_within_s = body_within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reads, acts and answers."""
+        allowance: Allowance | None = None
         try:
             route = self._routes.get(scope["method"])
             if route is None:
                 raise MethodNotAllowed(self._routes)
-            answer = await route.act(await self._read(route, scope, receive))
+            scope[ROUTE] = route.path
+            headers = dict(scope["headers"])
+            if not route.public:
+                allowance = await self._let_in(scope, headers)
+            answer = await route.act(await self._read(route, scope, receive, headers, allowance))
         except MilepostError as error:
             await refuse(scope, send, error)
         except RecursionError:
@@ -181,15 +206,25 @@ class Door:
                 send,
                 status=answer.status,
                 content=content if isinstance(content, bytes) else _encode(content),
-                headers=(_JSON, *answer.headers),
+                headers=(answer.content_type, *answer.headers),
             )
+        finally:
+            if allowance is not None:
+                allowance.leave()
 
-    async def _read(self, route: Route[Q, B], scope: Scope, receive: Receive) -> Call[Any, Any]:
-        headers = dict(scope["headers"])
-        account_id = ""
-        if not route.public:
-            principal = await self._auth.principal(headers.get(b"authorization"))
-            account_id = principal.account_id
+    async def _let_in(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Allowance:
+        principal = await self._auth.principal(headers.get(b"authorization"))
+        scope[ACCOUNT] = principal.account_id
+        return self._limits.enter(principal)
+
+    async def _read(
+        self,
+        route: Route[Q, B],
+        scope: Scope,
+        receive: Receive,
+        headers: Mapping[bytes, bytes],
+        allowance: Allowance | None,
+    ) -> Call[Any, Any]:
         query: Q | Nothing = NOTHING
         if route.query is not Nothing or scope["query_string"]:
             query = read_query(scope["query_string"], shape=route.query)
@@ -204,5 +239,12 @@ class Door:
             )
             check_text(raw)
             body = read_json(raw, shape=route.body)
-        path = scope.get("path_params", {})
-        return Call(hub=self._hub, account_id=account_id, path=path, query=query, body=body)
+        return Call(
+            hub=self._hub,
+            account_id=scope.get(ACCOUNT, ""),
+            path=scope.get("path_params", {}),
+            query=query,
+            body=body,
+            headers=headers,
+            charge=_uncharged if allowance is None else allowance.charge,
+        )

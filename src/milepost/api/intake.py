@@ -27,6 +27,8 @@ from milepost.api.door import Answer, Call, Limit, Nothing, Route
 from milepost.api.problems import Status, problem_of
 from milepost.api.reading import read_json
 from milepost.errors import (
+    BacklogFull,
+    DiskFull,
     IllegalMove,
     InvalidInput,
     MilepostError,
@@ -39,6 +41,9 @@ from milepost.orders.events import Verdict
 from milepost.settings import Settings
 
 B = TypeVar("B", OrderBody, UpdateBody)
+
+FULL: tuple[type[MilepostError], ...] = (Overloaded, DiskFull, BacklogFull)
+"""Why nothing more is taken in for now."""
 
 _SOME = msgspec.Meta(min_length=1, max_length=1_000)
 
@@ -57,6 +62,7 @@ class UpdateBatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def take_order(call: Call[Nothing, OrderBody]) -> Answer:
     hub = call.hub
+    call.charge(1)
     item = order_input(call.body, rooms=hub.rooms, now=hub.now())
     (result,) = await hub.intake.orders(call.account_id, (item,))
     if result.order is None:
@@ -71,6 +77,7 @@ async def take_order(call: Call[Nothing, OrderBody]) -> Answer:
 async def take_orders(call: Call[Nothing, OrderBatch]) -> Answer:
     hub = call.hub
     _check_number("orders", call.body.orders, hub.settings)
+    call.charge(len(call.body.orders))
     now = hub.now()
     results: list[OrderItem | None] = []
     inputs: list[OrderInput] = []
@@ -91,6 +98,7 @@ async def take_orders(call: Call[Nothing, OrderBatch]) -> Answer:
 
 async def take_update(call: Call[Nothing, UpdateBody]) -> Answer:
     hub = call.hub
+    call.charge(1)
     item = update_input(call.body, account_id=call.account_id, rooms=hub.rooms, now=hub.now())
     (result,) = await hub.intake.updates(call.account_id, (item,))
     order = result.order
@@ -127,6 +135,7 @@ async def take_update(call: Call[Nothing, UpdateBody]) -> Answer:
 async def take_updates(call: Call[Nothing, UpdateBatch]) -> Answer:
     hub = call.hub
     _check_number("updates", call.body.updates, hub.settings)
+    call.charge(len(call.body.updates))
     now = hub.now()
     results: list[UpdateItem | None] = []
     inputs: list[UpdateInput] = []
@@ -199,7 +208,7 @@ ROUTES = (
         query=Nothing,
         body=OrderBody,
         answers={Status.CREATED: OrderAnswer, Status.OK: OrderAnswer},
-        problems=(InvalidInput, Overloaded),
+        problems=(InvalidInput, *FULL),
     ),
     Route(
         method="POST",
@@ -213,7 +222,7 @@ ROUTES = (
         documented=OrderBatchBody,
         limit=Limit.BATCH,
         answers={Status.OK: OrderResults},
-        problems=(InvalidInput, Overloaded),
+        problems=(InvalidInput, *FULL),
     ),
     Route(
         method="POST",
@@ -225,7 +234,7 @@ ROUTES = (
         query=Nothing,
         body=UpdateBody,
         answers={Status.OK: UpdateAnswer, Status.ACCEPTED: UpdateAnswer},
-        problems=(InvalidInput, UnknownRecord, IllegalMove, Overloaded),
+        problems=(InvalidInput, UnknownRecord, IllegalMove, *FULL),
     ),
     Route(
         method="POST",
@@ -239,6 +248,6 @@ ROUTES = (
         documented=UpdateBatchBody,
         limit=Limit.BATCH,
         answers={Status.OK: UpdateResults},
-        problems=(InvalidInput, Overloaded),
+        problems=(InvalidInput, *FULL),
     ),
 )

@@ -26,7 +26,14 @@ from milepost.api.problems import (
 )
 from milepost.api.webhooks import SHAPES, webhooks
 from milepost.contracts.contract import Contract
-from milepost.errors import InvalidInput, MilepostError, StoreError, TooLarge, Unauthorized
+from milepost.errors import (
+    InvalidInput,
+    MilepostError,
+    RateLimited,
+    StoreError,
+    TooLarge,
+    Unauthorized,
+)
 
 _REF = "#/components/schemas/{name}"
 _DESCRIPTION = (
@@ -56,7 +63,7 @@ _PATH_PARAMETERS: Mapping[str, str] = MappingProxyType(
     }
 )
 _ALWAYS: tuple[type[MilepostError], ...] = (InvalidInput, StoreError, MilepostError)
-_WITH_KEY: tuple[type[MilepostError], ...] = (Unauthorized,)
+_WITH_KEY: tuple[type[MilepostError], ...] = (Unauthorized, RateLimited)
 _WITH_BODY: tuple[type[MilepostError], ...] = (NotJson, UnsupportedBody, TooLarge, TooSlow)
 
 

@@ -10,10 +10,14 @@ import msgspec
 
 from milepost.errors import (
     AlreadyExists,
+    BacklogFull,
+    DiskFull,
     IllegalMove,
     InvalidInput,
     MilepostError,
+    NotDispatching,
     Overloaded,
+    RateLimited,
     Stopping,
     StoreError,
     TooLarge,
@@ -43,6 +47,7 @@ class Status(IntEnum):
     TOO_LARGE = 413
     UNSUPPORTED = 415
     INVALID = 422
+    TOO_MANY = 429
     UNEXPECTED = 500
     UNAVAILABLE = 503
 
@@ -89,6 +94,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 _CLOSE: Headers = ((b"connection", b"close"),)
 _LATER: Headers = ((b"retry-after", b"1"),)
+_MUCH_LATER: Headers = ((b"retry-after", b"10"),)
 _JSON_ONLY: Headers = ((b"accept", b"application/json"), (b"accept-encoding", b"identity"))
 
 # The nearest class above an error's own counts, so the table needs no order.
@@ -110,10 +116,14 @@ KINDS: Mapping[type[MilepostError], Kind] = MappingProxyType(
         UnsupportedBody: Kind(Status.UNSUPPORTED, "unsupported-body", _JSON_ONLY),
         InvalidInput: Kind(Status.INVALID, "invalid-input"),
         UrlRefused: Kind(Status.INVALID, "url-refused"),
+        RateLimited: Kind(Status.TOO_MANY, "rate-limited"),
         MilepostError: Kind(Status.UNEXPECTED, "unexpected", retold=False),
         StoreError: Kind(Status.UNAVAILABLE, "store-error", _LATER, retold=False),
         Overloaded: Kind(Status.UNAVAILABLE, "overloaded", _LATER),
+        DiskFull: Kind(Status.UNAVAILABLE, "disk-full", _MUCH_LATER),
+        BacklogFull: Kind(Status.UNAVAILABLE, "backlog-full", _MUCH_LATER),
         Stopping: Kind(Status.UNAVAILABLE, "stopping", _LATER),
+        NotDispatching: Kind(Status.UNAVAILABLE, "not-dispatching", _LATER),
     }
 )
 
@@ -170,4 +180,6 @@ def headers_of(error: MilepostError) -> Headers:
     """The headers that go with an error's answer."""
     if isinstance(error, MethodNotAllowed):
         return ((b"allow", error.allowed.encode()),)
+    if isinstance(error, RateLimited):
+        return ((b"retry-after", b"%d" % error.after_s),)
     return kind_of(error).headers

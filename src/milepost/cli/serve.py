@@ -63,11 +63,12 @@ async def _serve(settings: Settings, *, as_json: bool, until_eof: bool) -> None:
 
         def started() -> None:
             _announce(url, settings=settings, first=first, as_json=as_json)
-            log.info("serving", url=url, database=settings.database_url, version=__version__)
+            database = settings.shown_database_url
+            log.info("serving", url=url, database=database, version=__version__)
 
         await serve_until(
             stop,
-            create_app(hub),
+            create_app(hub, log_requests=settings.logs_requests),
             bound=bound,
             lifespan="off",
             graceful_s=settings.stop_s,
@@ -87,7 +88,7 @@ def _announce(url: str, *, settings: Settings, first: First | None, as_json: boo
                 "url": url,
                 "version": __version__,
                 "pid": os.getpid(),
-                "database_url": settings.database_url,
+                "database_url": settings.shown_database_url,
                 "account_id": first and first.account_id,
                 "store": first and first.store,
                 "api_key": first and first.api_key,

@@ -123,7 +123,10 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False):
-    """A lane's head, leased to one process until it settles it or the lease runs out."""
+    """A lane's head, leased to one process until it settles it or the lease runs out.
+
+    `received_at` is when its event was taken in, None where that was not read.
+    """
 
     endpoint: Endpoint
     order_id: str
@@ -133,6 +136,7 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     tries: int
     replay: int
     body: Body
+    received_at: datetime | None = None
 
     @property
     def delivery_id(self) -> str:

@@ -336,7 +336,7 @@ def delivery_of(row: Row) -> Delivery:
 
 
 def claimed_of(row: Row, *, endpoint: Endpoint) -> Claimed:
-    """A lane's head by order, sequence, previous, attempts, tries, replay and its body."""
+    """A lane's head by order, sequence, previous, attempts, tries, replay, body and its making."""
     return Claimed(
         endpoint=endpoint,
         order_id=row[0],
@@ -346,6 +346,7 @@ def claimed_of(row: Row, *, endpoint: Endpoint) -> Claimed:
         tries=row[4],
         replay=row[5],
         body=Body(content=row[6], content_type=row[7]),
+        received_at=moment(row[8]) if len(row) > 8 else None,
     )
 
 

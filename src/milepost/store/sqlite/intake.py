@@ -162,6 +162,7 @@ class _Queue:
         self._lease = lease
         self._leased = (None, None) if lease is None else (lease.owner, micros(lease.until))
         self._now = micros(now)
+        self._received_at = now
         # The latest sequence of each lane that was looked up or added to.
         self._latest: dict[Lane, int] = {}
         self._standing: set[Lane] = set()
@@ -247,6 +248,7 @@ class _Queue:
                     tries=0,
                     replay=0,
                     body=delivery.body,
+                    received_at=self._received_at,
                 )
             )
 

@@ -40,10 +40,13 @@ def claim(
         endpoint = registry.endpoint(session, account_id, endpoint_id)
         if endpoint is None or endpoint.state is not EndpointState.ACTIVE:
             continue
-        names = {"account_id": account_id, "endpoint_id": endpoint_id, "now": at}
-        session.write("end_old_leases", **names)
-        lanes = session.rows("due_lanes", **names, limit=min(room, limit))
-        due += ((due_at, endpoint, order_id, seq) for due_at, order_id, seq in lanes)
+        names = {"account_id": account_id, "endpoint_id": endpoint_id}
+        lanes = [
+            *session.rows("due_lanes", **names, now=at, limit=room),
+            *session.rows("lanes_with_old_leases", **names, now=at, limit=room),
+        ]
+        lanes.sort(key=itemgetter(0))
+        due += ((due_at, endpoint, order_id, seq) for due_at, order_id, seq in lanes[:room])
     due.sort(key=itemgetter(0))
     del due[limit:]
     until = micros(lease.until)
@@ -259,8 +262,8 @@ def release(session: Session, *, owner: str | None, registry: Registry) -> None:
 
 
 def rooms_of(
-    found: Sequence[Row], *, held: Mapping[str, int], room: int
+    found: Sequence[Row], *, held: Mapping[str, int], room: int, limit: int
 ) -> list[tuple[str, str, int]]:
-    """The endpoints that may get more, each with how much."""
-    rooms = ((row[0], row[1], room - held.get(row[1], 0)) for row in found)
+    """The endpoints that may get more, each with how much, which is never over the limit."""
+    rooms = ((row[0], row[1], min(limit, room - held.get(row[1], 0))) for row in found)
     return [entry for entry in rooms if entry[2] > 0]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from milepost.delivery.model import Attempt, Delivery, DeliveryState, Endpoint
+from milepost.delivery.model import Attempt, Delivery, DeliveryState, Endpoint, EndpointState
 from milepost.errors import UnknownRecord
 from milepost.orders.events import OrderEvent, Verdict
 from milepost.orders.model import Order, Store
 from milepost.ports import (
     Account,
     ApiKey,
+    Backlog,
     Counts,
     DeliveryFilter,
     OrderFilter,
@@ -30,6 +32,8 @@ from milepost.store.rows import (
     endpoint_of,
     event_of,
     key_of,
+    micros,
+    moment_or_none,
     order_of,
     quarantined_of,
     store_of,
@@ -205,6 +209,24 @@ def attempts(
         sequence=sequence,
     )
     return [attempt_of(row) for row in rows]
+
+
+def backlog(session: Session, *, now: datetime, most: int) -> Backlog:
+    accounts = session.rows("backlog_of_accounts", most=most)
+    endpoints = session.rows("backlog_of_endpoints", most=most, now=micros(now))
+    active = [row for row in endpoints if row[0] == EndpointState.ACTIVE]
+    parked = [row for row in endpoints if row[0] != EndpointState.ACTIVE]
+    return Backlog(
+        pending=min(most, sum(row[1] for row in accounts)),
+        due=min(most, sum(row[2] for row in active)),
+        parked=min(most, sum(row[2] for row in parked)),
+        oldest_at=moment_or_none(_first(row[0] for row in accounts)),
+        oldest_due_at=moment_or_none(_first(row[1] for row in active)),
+    )
+
+
+def _first(times: Iterable[int | None]) -> int | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def counts(session: Session, account_id: str | None) -> Counts:

@@ -15,7 +15,9 @@ from milepost.store.statements import Statement, load
 
 T = TypeVar("T")
 
-STATEMENTS = load("records", "reading", "sqlite/intake", "sqlite/lanes", "sqlite/lists")
+STATEMENTS = load(
+    "records", "reading", "sqlite/intake", "sqlite/lanes", "sqlite/lists", "sqlite/backlog"
+)
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables; UPDATE FROM is older."""

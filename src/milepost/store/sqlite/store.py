@@ -16,12 +16,14 @@ from milepost.delivery.model import (
     EndpointState,
     NewDelivery,
 )
+from milepost.metrics import Metrics
 from milepost.orders.events import OrderEvent, Verdict
 from milepost.orders.model import Order
 from milepost.orders.model import Store as StoreRecord
 from milepost.ports import (
     Account,
     ApiKey,
+    Backlog,
     Counts,
     Decide,
     DeliveryFilter,
@@ -43,6 +45,9 @@ from milepost.store.sqlite.writer import Writer
 MOST_WAITING = 50_000
 """Orders that may wait for the writing thread before more are refused with Overloaded."""
 
+SLOW_S = 1.0
+"""What takes longer is a warning in the log."""
+
 
 class SqliteStore:
     """One file, for one process that dispatches and any number that read and write.
@@ -51,16 +56,26 @@ class SqliteStore:
     commits; reads never wait for writes.
     """
 
-    def __init__(self, path: str | Path, *, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        most_waiting: int = MOST_WAITING,
+        metrics: Metrics | None = None,
+        slow_s: float = SLOW_S,
+    ) -> None:
+        metrics = metrics or Metrics()
         self._path = Path(path)
         self._lock = DispatchLock(self._path)
         self._registry = Registry()
-        self._readers = Readers(self._path)
+        self._readers = Readers(self._path, metrics=metrics, slow_s=slow_s)
         self._writer = Writer(
             self._connect,
             begun=self._registry.refresh,
             undone=self._registry.forget,
             most_waiting=most_waiting,
+            metrics=metrics,
+            slow_s=slow_s,
         )
 
     def _connect(self) -> sqlite3.Connection:
@@ -110,8 +125,8 @@ class SqliteStore:
     ) -> Sequence[Claimed]:
         """Writes nothing, and waits for no write, when nothing is due."""
         found = await self._readers.run(partial(lanes.endpoints_with_work, now=now))
-        rooms = lanes.rooms_of(found, held=held, room=room)
-        if not rooms or limit < 1:
+        rooms = lanes.rooms_of(found, held=held, room=room, limit=limit)
+        if not rooms:
             return ()
         work = partial(
             lanes.claim, rooms=rooms, lease=lease, now=now, limit=limit, registry=self._registry
@@ -298,6 +313,9 @@ class SqliteStore:
             registry=self._registry,
         )
         return await self._writer.run(work)
+
+    async def backlog(self, *, now: datetime, most: int) -> Backlog:
+        return await self._readers.run(partial(reading.backlog, now=now, most=most))
 
     async def counts(self, account_id: str | None = None) -> Counts:
         return await self._readers.run(partial(reading.counts, account_id=account_id))

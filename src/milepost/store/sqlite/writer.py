@@ -6,11 +6,15 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from milepost.errors import Overloaded, StoreError
+from milepost.logs import logger
+from milepost.metrics import Metrics
 from milepost.store.sqlite.session import Session
 
 T = TypeVar("T")
@@ -50,6 +54,8 @@ class Writer:
         begun: Callable[[Session], None],
         undone: Callable[[], None],
         most_waiting: int,
+        metrics: Metrics,
+        slow_s: float,
     ) -> None:
         self._connect = connect
         self._begun = begun
@@ -60,6 +66,14 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._accepts = False
+        self._metrics = metrics
+        self._slow_s = slow_s
+        self._log = logger("store")
+        metrics.watch(
+            "milepost_store_rows_waiting",
+            "About how many rows wait for the writing thread.",
+            lambda: self._waiting,
+        )
         self.commits = 0
 
     async def open(self) -> None:
@@ -136,11 +150,13 @@ class Writer:
 
     def _commit(self, session: Session, batch: list[_Job[Any]]) -> None:
         connection = session.connection
+        before, began = connection.total_changes, time.perf_counter()
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._begun(session)
             for job in batch:
                 self._attempt(session, job, alone=len(batch) == 1)
+            written = time.perf_counter()
             connection.execute("COMMIT")
             self.commits += 1
         except BaseException as error:  # noqa: BLE001 - the callers must hear of it, not the thread
@@ -148,6 +164,27 @@ class Writer:
             self._undone()
             for job in batch:
                 job.error = job.error or _told(error)
+        else:
+            self._measure(began, written, rows=connection.total_changes - before, jobs=len(batch))
+
+    def _measure(self, began: float, written: float, *, rows: int, jobs: int) -> None:
+        ended = time.perf_counter()
+        metrics = self._metrics
+        metrics.transaction_s.see((ended - began,))
+        metrics.commit_s.see((ended - written,))
+        metrics.transaction_rows.see((rows,))
+        if ended - began > self._slow_s:
+            # Not from here: a log that cannot be written must not end the thread.
+            self._call(
+                partial(
+                    self._log.warning,
+                    "slow_transaction",
+                    ms=round((ended - began) * 1_000),
+                    commit_ms=round((ended - written) * 1_000),
+                    rows=rows,
+                    jobs=jobs,
+                )
+            )
 
     def _attempt(self, session: Session, job: _Job[Any], *, alone: bool) -> None:
         """Runs one job so that its failure undoes nothing but its own work."""

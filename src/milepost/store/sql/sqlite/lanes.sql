@@ -24,11 +24,6 @@ WHERE endpoints.state = 'active'
         )
     );
 
--- name: end_old_leases
-UPDATE lanes
-SET lease_owner = NULL, leased_until = NULL
-WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND leased_until <= :now;
-
 -- name: due_lanes
 SELECT due_at, order_id, sequence
 FROM lanes
@@ -36,6 +31,13 @@ WHERE account_id = :account_id
     AND endpoint_id = :endpoint_id
     AND leased_until IS NULL
     AND due_at <= :now
+ORDER BY due_at
+LIMIT :limit;
+
+-- name: lanes_with_old_leases
+SELECT due_at, order_id, sequence
+FROM lanes
+WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND leased_until <= :now
 ORDER BY due_at
 LIMIT :limit;
 
@@ -51,7 +53,8 @@ SELECT
     deliveries.tries,
     deliveries.replay,
     bodies.content,
-    bodies.content_type
+    bodies.content_type,
+    deliveries.created_at
 FROM wanted
 CROSS JOIN deliveries
     ON deliveries.account_id = wanted.account_id
