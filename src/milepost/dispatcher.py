@@ -65,6 +65,7 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._held: dict[str, int] = {}
         self._behind: set[str] = set()
+        self._lanes: set[tuple[str, str]] = set()
         self._queues: dict[str, deque[Claimed]] = {}
         self._turns: deque[str] = deque()
         self._in_turn: set[str] = set()
@@ -116,11 +117,19 @@ class Dispatcher:
         self._free(endpoint.endpoint_id)
 
     def take(self, claimed: Sequence[Claimed]) -> None:
-        """Sends these, in turns over their endpoints; their room was reserved."""
+        """Sends these, in turns over their endpoints; their room was reserved.
+
+        A lane that is here already is not taken twice: a process that was frozen past its lease is
+        handed its own lanes again, and two copies of a head would overtake what follows them.
+        """
         for item in claimed:
-            queue = self._queues.setdefault(item.endpoint.endpoint_id, deque())
-            queue.append(item)
-            self._take_turn(item.endpoint.endpoint_id)
+            key = item.endpoint.endpoint_id
+            if (key, item.order_id) in self._lanes:
+                self._free(key)
+                continue
+            self._lanes.add((key, item.order_id))
+            self._queues.setdefault(key, deque()).append(item)
+            self._take_turn(key)
         self._pump()
 
     def look(self) -> None:
@@ -333,7 +342,9 @@ class Dispatcher:
             self._log.error("settle_failed", error=str(error), waiting=len(settlements))
             return False
         for settlement in settlements:
-            self._free(settlement.claimed.endpoint.endpoint_id)
+            claimed = settlement.claimed
+            self._lanes.discard((claimed.endpoint.endpoint_id, claimed.order_id))
+            self._free(claimed.endpoint.endpoint_id)
         _count(settlements, metrics=self._metrics)
         if self._running:
             with self._lock:

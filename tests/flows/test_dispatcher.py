@@ -214,6 +214,29 @@ def test_a_hanging_endpoint_costs_only_its_own_lanes(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_a_process_frozen_past_its_lease_sends_no_second_copy_of_what_it_holds(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        async with house(tmp_path) as at:
+            await at.endpoint(concurrency=1)
+            at.outside.answer = lambda _request: None
+            await at.order("1")
+            await at.order("2")
+            await at.live("1", LIFE[:2])
+            await at.until(lambda: len(at.outside.hanging) == 1)
+            at.clock.forward(hours=1)
+            await asyncio.sleep(0.2)
+            assert len(at.outside.requests) == 1
+            at.outside.answer = lambda _request: Reply(204)
+            at.outside.hanging.pop()(Reply(204))
+            await at.quiet()
+            assert len(at.outside.requests) == 4
+            assert len(set(at.outside.header("webhook-id"))) == 4
+
+    asyncio.run(play())
+
+
 def test_what_a_dead_process_held_is_sent_again_under_the_same_id(tmp_path: Path) -> None:
     async def play() -> None:
         async with house(tmp_path) as at:
