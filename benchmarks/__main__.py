@@ -55,7 +55,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
     parser.add_argument("--batch", type=int, default=100, help="orders a request, flat out")
     parser.add_argument("--endpoints", type=int, default=1, help="that each event is sent to")
-    parser.add_argument("--contract", default="shipmonk", choices=("shipmonk", "standard"))
+    parser.add_argument("--contract", default="standard", choices=("shipmonk", "standard"))
     parser.add_argument("--pace", type=float, default=100.0, help="orders a second, one a request")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser.parse_args(words)

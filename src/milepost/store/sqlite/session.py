@@ -28,6 +28,9 @@ PAGE_BYTES = 8_192
 CACHE_KIB = 64 * 1024
 STATEMENTS_KEPT = 512
 
+CHECKPOINT_PAGES = 8_000
+"""Pages of log before they are written back: a page that changes often is written back once."""
+
 SIZES = (50, 10, 3, 1)
 """How many rows go into one statement: few texts to keep prepared, few steps for any batch."""
 
@@ -125,6 +128,7 @@ def _settings(*, read_only: bool) -> tuple[tuple[str, str | int], ...]:
         ("foreign_keys", "OFF"),
         ("temp_store", "MEMORY"),
         ("cache_size", -CACHE_KIB),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES),
     )
 
 
