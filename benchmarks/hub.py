@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,11 @@ class Hub:
         """One request of the native interface; raises RuntimeError on a refusal."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
+        with closing(connection):
+            sent = json.dumps(body) if body is not None else None
+            connection.request(method, path, sent, headers)
+            answer = connection.getresponse()
+            content = answer.read()
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {answer.status} {content.decode()}")
         return json.loads(content) if content else None
