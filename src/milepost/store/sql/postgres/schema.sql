@@ -1,0 +1,334 @@
+CREATE TABLE accounts (
+    account_id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    created_at bigint NOT NULL,
+    CONSTRAINT accounts_pkey PRIMARY KEY (account_id)
+);
+
+CREATE TABLE api_keys (
+    account_id text COLLATE "C" NOT NULL,
+    key_id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL,
+    revoked_at bigint,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (account_id, key_id)
+);
+
+CREATE TABLE attempts (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    attempt integer NOT NULL,
+    replay integer NOT NULL,
+    started_at bigint NOT NULL,
+    duration_ms double precision NOT NULL,
+    outcome text COLLATE "C" NOT NULL,
+    status integer NOT NULL,
+    detail text NOT NULL,
+    response bytea NOT NULL,
+    CONSTRAINT attempts_pkey PRIMARY KEY (account_id, order_id, endpoint_id, sequence, attempt)
+);
+
+CREATE TABLE bodies (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    variant integer NOT NULL,
+    content_type text NOT NULL,
+    content bytea STORAGE EXTERNAL NOT NULL,
+    CONSTRAINT bodies_pkey PRIMARY KEY (account_id, order_id, sequence, variant)
+) WITH (
+    toast_tuple_target = 8160
+);
+
+CREATE TABLE deliveries (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    previous integer NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL,
+    attempts integer NOT NULL,
+    tries integer NOT NULL,
+    replay integer NOT NULL,
+    due_at bigint,
+    settled_at bigint,
+    outcome text COLLATE "C",
+    variant integer NOT NULL,
+    CONSTRAINT deliveries_pkey PRIMARY KEY (account_id, order_id, endpoint_id, sequence)
+);
+
+CREATE TABLE endpoints (
+    account_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    contract text NOT NULL,
+    url text NOT NULL,
+    schedule text NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    description text NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    state_why text NOT NULL,
+    stores text,
+    statuses text,
+    timeout_s double precision NOT NULL,
+    concurrency integer NOT NULL,
+    lane_policy text COLLATE "C" NOT NULL,
+    options bytea NOT NULL,
+    credentials bytea NOT NULL,
+    secrets text NOT NULL,
+    CONSTRAINT endpoints_lane_policy CHECK ((lane_policy = ANY (ARRAY['go_on'::text, 'hold'::text]))),
+    CONSTRAINT endpoints_pkey PRIMARY KEY (account_id, endpoint_id),
+    CONSTRAINT endpoints_state CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text])))
+);
+
+CREATE TABLE lanes (
+    account_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    last integer NOT NULL,
+    due_at bigint,
+    lease_owner text COLLATE "C",
+    leased_until bigint,
+    revision integer DEFAULT 0 NOT NULL,
+    status text COLLATE "C",
+    previous integer,
+    variant integer,
+    created_at bigint,
+    CONSTRAINT lanes_pkey PRIMARY KEY (account_id, endpoint_id, order_id)
+) WITH (
+    autovacuum_analyze_scale_factor = 0.5,
+    autovacuum_analyze_threshold = 10000,
+    autovacuum_vacuum_cost_delay = 0,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 5000,
+    fillfactor = 70,
+    vacuum_truncate = off
+);
+
+CREATE TABLE order_contents (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    content bytea STORAGE EXTERNAL NOT NULL,
+    CONSTRAINT order_contents_pkey PRIMARY KEY (account_id, order_id)
+) WITH (
+    toast_tuple_target = 8160
+);
+
+CREATE TABLE order_events (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    previous_state text COLLATE "C",
+    source text NOT NULL,
+    occurred_at bigint NOT NULL,
+    received_at bigint NOT NULL,
+    reason text COLLATE "C",
+    raw text,
+    parcel text,
+    parcel_state text COLLATE "C",
+    skipped text,
+    correction smallint NOT NULL,
+    note text,
+    CONSTRAINT order_events_pkey PRIMARY KEY (account_id, order_id, sequence)
+);
+
+CREATE TABLE orders (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    store text COLLATE "C" NOT NULL,
+    order_key text COLLATE "C" NOT NULL,
+    order_number text COLLATE "C",
+    state text COLLATE "C" NOT NULL,
+    state_at bigint NOT NULL,
+    sequence integer NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    reason text COLLATE "C",
+    previous_state text COLLATE "C",
+    source_sequence bigint,
+    updating smallint NOT NULL,
+    shipped_at bigint,
+    CONSTRAINT orders_pkey PRIMARY KEY (account_id, order_id)
+);
+
+CREATE TABLE parcels (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    parcel text COLLATE "C" NOT NULL,
+    position integer NOT NULL,
+    state text COLLATE "C",
+    state_at bigint,
+    source_sequence bigint,
+    carrier text,
+    carrier_service text,
+    tracking_number text COLLATE "C",
+    tracking_url text,
+    created_at bigint,
+    details bytea,
+    CONSTRAINT parcels_pkey PRIMARY KEY (account_id, order_id, parcel)
+);
+
+CREATE TABLE quarantine (
+    account_id text COLLATE "C" NOT NULL,
+    update_id text COLLATE "C" NOT NULL,
+    verdict text COLLATE "C" NOT NULL,
+    why text NOT NULL,
+    source text NOT NULL,
+    store text COLLATE "C",
+    order_key text COLLATE "C",
+    order_id text COLLATE "C",
+    occurred_at bigint,
+    received_at bigint NOT NULL,
+    content bytea NOT NULL,
+    released_at bigint,
+    CONSTRAINT quarantine_verdict CHECK ((verdict = ANY (ARRAY['applied'::text, 'duplicate'::text, 'stale'::text, 'illegal'::text, 'orphan'::text])))
+);
+
+CREATE TABLE schema_version (
+    number integer NOT NULL
+);
+
+CREATE TABLE setups (
+    account_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    CONSTRAINT setups_pkey PRIMARY KEY (account_id)
+);
+
+CREATE TABLE stores (
+    account_id text COLLATE "C" NOT NULL,
+    store text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    name text NOT NULL,
+    created_at bigint NOT NULL,
+    CONSTRAINT stores_pkey PRIMARY KEY (account_id, store)
+);
+
+CREATE UNIQUE INDEX api_keys_by_digest ON api_keys USING btree (account_id, digest);
+
+CREATE INDEX deliveries_by_endpoint ON deliveries USING btree (account_id COLLATE "POSIX", endpoint_id, state, created_at, order_id, sequence);
+
+CREATE INDEX lanes_due ON lanes USING btree (account_id COLLATE "POSIX", endpoint_id, due_at) WHERE (leased_until IS NULL);
+
+CREATE INDEX lanes_leased ON lanes USING btree (account_id COLLATE "POSIX", endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
+
+CREATE UNIQUE INDEX orders_by_key ON orders USING btree (account_id COLLATE "POSIX", order_key, store);
+
+CREATE INDEX orders_by_number ON orders USING btree (account_id COLLATE ucs_basic, order_number) WHERE (order_number IS NOT NULL);
+
+CREATE INDEX orders_by_store ON orders USING btree (account_id COLLATE ucs_basic, store, state, order_id);
+
+CREATE INDEX parcels_by_tracking_number ON parcels USING btree (account_id COLLATE "POSIX", tracking_number, order_id) WHERE (tracking_number IS NOT NULL);
+
+CREATE UNIQUE INDEX quarantine_by_id ON quarantine USING btree (account_id COLLATE "POSIX", update_id);
+
+CREATE INDEX quarantine_by_time ON quarantine USING btree (account_id COLLATE ucs_basic, received_at, update_id) WHERE (verdict <> ALL (ARRAY['applied'::text, 'duplicate'::text]));
+
+CREATE INDEX quarantine_by_verdict ON quarantine USING btree (account_id COLLATE ucs_basic, verdict, received_at, update_id);
+
+CREATE INDEX quarantine_waiting ON quarantine USING btree (account_id, store, order_key, received_at) WHERE ((verdict = 'orphan'::text) AND (released_at IS NULL));
+
+CREATE UNIQUE INDEX stores_by_number ON stores USING btree (account_id, number);
+
+CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+CREATE OR REPLACE FUNCTION refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'a row of % is never changed', tg_table_name
+        USING ERRCODE = 'integrity_constraint_violation';
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION refuse_missed_keys(locks integer[], excluding boolean[], created_accounts text[], created_stores text[], created_keys text[], known_orphans text[], kept_accounts text[], kept_stores text[], kept_keys text[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    FOR i IN 1 .. coalesce(cardinality(locks), 0) LOOP
+        IF excluding[i] THEN
+            PERFORM pg_advisory_xact_lock(1297435979, locks[i]);
+        ELSE
+            PERFORM pg_advisory_xact_lock_shared(1297435979, locks[i]);
+        END IF;
+    END LOOP;
+    PERFORM FROM (SELECT DISTINCT account_id FROM unnest(created_accounts) AS account_id) AS a
+    CROSS JOIN LATERAL (
+        SELECT FROM quarantine
+        WHERE quarantine.account_id = a.account_id
+            AND quarantine.verdict = 'orphan'
+            AND quarantine.released_at IS NULL
+        LIMIT 1
+    ) AS any_orphan;
+    IF found THEN
+        PERFORM FROM unnest(created_accounts, created_stores, created_keys)
+            AS created (account_id, store, order_key)
+        CROSS JOIN LATERAL (
+            SELECT FROM quarantine
+            WHERE quarantine.account_id = created.account_id
+                AND quarantine.store = created.store
+                AND quarantine.order_key = created.order_key
+                AND quarantine.verdict = 'orphan'
+                AND quarantine.released_at IS NULL
+                AND quarantine.update_id <> ALL (coalesce(known_orphans, '{}'))
+            LIMIT 1
+        ) AS missed;
+        IF found THEN
+            RAISE EXCEPTION 'an update came before its order' USING ERRCODE = 'MP001';
+        END IF;
+    END IF;
+    PERFORM FROM unnest(kept_accounts, kept_stores, kept_keys)
+        AS kept (account_id, store, order_key)
+    CROSS JOIN LATERAL (
+        SELECT FROM orders
+        WHERE orders.account_id COLLATE "POSIX" = kept.account_id
+            AND orders.order_key = kept.order_key
+            AND orders.store = kept.store
+        LIMIT 1
+    ) AS missed;
+    IF found THEN
+        RAISE EXCEPTION 'an order came before its update' USING ERRCODE = 'MP001';
+    END IF;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION refuse_stale_setup(accounts text[], versions bigint[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    account text;
+BEGIN
+    FOREACH account IN ARRAY accounts LOOP
+        PERFORM pg_advisory_xact_lock_shared(1297435972, hashtext(account));
+    END LOOP;
+    PERFORM FROM unnest(accounts, versions) AS seen (account_id, version)
+    WHERE seen.version <> coalesce(
+        (SELECT setups.version FROM setups WHERE setups.account_id = seen.account_id), 0
+    );
+    IF found THEN
+        RAISE EXCEPTION 'stores or endpoints have changed meanwhile' USING ERRCODE = 'MP001';
+    END IF;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION texts(packed text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT CASE WHEN packed = '' THEN ARRAY['']
+        ELSE string_to_array(packed, chr(31), chr(30))
+    END
+$function$;

@@ -1,0 +1,38 @@
+"""Random walks beside a simple model, on PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import rule, run_state_machine_as_test
+
+from milepost.store.postgres import PostgresStore
+from tests.postgres.server import database_of
+from tests.store.test_lane_walks import Walk
+
+
+class WalkOnPostgres(Walk):
+    """Any number of processes dispatch from it: taking the dispatch over ends nobody's leases."""
+
+    @staticmethod
+    def open_store(folder: Path) -> PostgresStore:
+        return PostgresStore(database_of(folder))
+
+    @rule()
+    def crash(self) -> None:
+        """The process ends without a word, and the next one begins."""
+        self._runner.run(self._store.close())
+        self._open()
+        self._runner.run(self._store.take_dispatch())
+
+
+def test_whatever_happens_the_store_does_what_the_model_does() -> None:
+    run_state_machine_as_test(
+        WalkOnPostgres,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=40,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
