@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from milepost.store.postgres import PostgresStore
+from tests.postgres.invariants import broken
 from tests.postgres.server import database_of
 from tests.store.test_lane_walks import Walk
 
@@ -18,6 +20,11 @@ class WalkOnPostgres(Walk):
     @staticmethod
     def open_store(folder: Path) -> PostgresStore:
         return PostgresStore(database_of(folder))
+
+    def teardown(self) -> None:
+        url = database_of(Path(self._folder.name))
+        super().teardown()
+        assert asyncio.run(broken(url)) == {}
 
     @rule()
     def crash(self) -> None:

@@ -140,19 +140,25 @@ class _Turn:
         changes = decide(read.snapshot)
         created = {(order.account_id, order.order_id) for order in changes.created}
         lanes = lanes_of(changes.deliveries, created=created)
-        held = sorted(lane for lane in lanes if lanes[lane].endpoint.lane_policy is LanePolicy.HOLD)
-        if not held or within:
-            return await self._write(read, changes, lanes=lanes, held=held)
+        if not any(lanes[lane].endpoint.lane_policy is LanePolicy.HOLD for lane in lanes):
+            return await self._write(read, changes, lanes=lanes)
+        # Whether a lane that may be held begins anew depends on how it ended, so that none may end
+        # between the look at it and the write. All are locked, in the order that everybody keeps.
+        if within:
+            return await self._hold_and_write(read, changes, lanes=lanes)
         async with self._session.transaction():
-            return await self._write(read, changes, lanes=lanes, held=held)
+            await self._lock_orders(changes.changed)
+            return await self._hold_and_write(read, changes, lanes=lanes)
 
-    async def _write(
-        self, read: Read, changes: Changes, *, lanes: Collection[Lane], held: Sequence[Lane]
+    async def _hold_and_write(
+        self, read: Read, changes: Changes, *, lanes: Collection[Lane]
     ) -> Taken:
-        if held:
-            # Whether such a lane begins anew depends on how it ended: none may end between this
-            # look and the write.
-            await self._session.batch("lock_lanes", held)
+        for account_id in sorted(read.versions):
+            await self._session.row("share_setup", account_id=account_id)
+        await self._session.batch("lock_lanes", sorted(lanes))
+        return await self._write(read, changes, lanes=lanes)
+
+    async def _write(self, read: Read, changes: Changes, *, lanes: Collection[Lane]) -> Taken:
         before = await look_up(self._session, lanes)
         queue = Queue(before=before, lease=self._lease, now=self._now)
         for delivery in changes.deliveries:

@@ -23,7 +23,6 @@ async def migrate(connection: Any) -> None:
     """
     steps = migrations("postgres")
     async with connection.transaction():
-        await connection.execute("SET LOCAL statement_timeout = 0")
         await connection.execute(CATALOG["one_at_a_time"].text)
         version = await version_of(connection)
         _check_version(version, latest=steps[-1].number)

@@ -19,6 +19,9 @@ from milepost.store.postgres.session import Session, is_elsewhere, spoils, store
 
 CONNECT_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = 30.0
+GRACE_S = 5.0
+"""How much longer the server has to end a statement before its connection is given up."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 
 OLDEST_POSTGRES = (15, 0)
@@ -26,7 +29,6 @@ OLDEST_POSTGRES = (15, 0)
 SETTINGS = {
     "application_name": "milepost",
     "jit": "off",
-    "statement_timeout": f"{STATEMENT_TIMEOUT_S:.0f}s",
     "idle_in_transaction_session_timeout": "15s",
     # A process on a machine that has gone away shall not keep what it had locked.
     "tcp_keepalives_idle": "15",
@@ -62,12 +64,17 @@ class Connector:
         self._not_before = 0.0
         self._error = ""
 
-    async def connect(self, *, prepare: Prepare | None = None) -> Any:
-        """A new connection. Raises StoreError when no host can be used."""
+    async def connect(
+        self, *, prepare: Prepare | None = None, timeout_s: float | None = STATEMENT_TIMEOUT_S
+    ) -> Any:
+        """A new connection, for statements of at most so long; None does not limit them.
+
+        Raises StoreError when no host can be used.
+        """
         if time.monotonic() < self._not_before:
             raise StoreError(self._error)
         try:
-            connection = await self._first_usable()
+            connection = await self._first_usable(timeout_s)
         except StoreError as error:
             self._failed(error)
             raise
@@ -83,12 +90,12 @@ class Connector:
         self._pause_s = 0.0
         return connection
 
-    async def _first_usable(self) -> Any:
+    async def _first_usable(self, timeout_s: float | None) -> Any:
         errors: list[str] = []
         for host in list(self._hosts):
             try:
                 with store_errors():
-                    connection = await _connect(host.url)
+                    connection = await _connect(host.url, timeout_s)
             except StoreError as error:
                 errors.append(f"{host.name}: {error.detail}")
                 continue
@@ -107,13 +114,13 @@ class Connector:
         self._error = error.detail
 
 
-async def _connect(url: str) -> Any:
+async def _connect(url: str, timeout_s: float | None) -> Any:
+    limit = {"statement_timeout": f"{timeout_s or 0:.0f}s"}
     connection = await asyncpg.connect(
         url,
         timeout=CONNECT_TIMEOUT_S,
-        # The server ends a statement first, unless it is gone.
-        command_timeout=STATEMENT_TIMEOUT_S + 5,
-        server_settings=SETTINGS,
+        command_timeout=None if timeout_s is None else timeout_s + GRACE_S,
+        server_settings=SETTINGS | limit,
         statement_cache_size=200,
         target_session_attrs="read-write",
     )
@@ -136,10 +143,12 @@ class Pool:
         *,
         size: int,
         prepare: Prepare,
+        timeout_s: float,
         taking: Spread,
         slow_s: float,
     ) -> None:
         self._connector = connector
+        self._timeout_s = timeout_s
         self._prepare = prepare
         self._taking = taking
         self._slow_s = slow_s
@@ -180,7 +189,8 @@ class Pool:
             session = self._idle.pop()
             if session.usable:
                 return session
-        return Session(await self._connector.connect(prepare=self._prepare))
+        connection = await self._connector.connect(prepare=self._prepare, timeout_s=self._timeout_s)
+        return Session(connection)
 
     def _give_back(self, session: Session) -> None:
         if self._closed or not session.usable:

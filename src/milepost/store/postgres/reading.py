@@ -211,7 +211,9 @@ async def attempts(
 
 
 async def backlog(session: Session, *, now: datetime, most: int) -> Backlog:
-    rows = await session.rows("backlog", now=micros(now), most=most)
+    async with session.one_state():
+        await session.row("read_whole_tables")
+        rows = await session.rows("backlog", now=micros(now), most=most)
     active = [row for row in rows if row[0] == EndpointState.ACTIVE]
     parked = [row for row in rows if row[0] != EndpointState.ACTIVE]
     return Backlog(

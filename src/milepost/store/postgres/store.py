@@ -39,7 +39,7 @@ from milepost.ports import (
 from milepost.store.postgres import by_hand, intake, lanes, reading, records
 from milepost.store.postgres.leases import Leases
 from milepost.store.postgres.migrate import check_settings, migrate, prepare
-from milepost.store.postgres.pool import Connector, Pool
+from milepost.store.postgres.pool import STATEMENT_TIMEOUT_S, Connector, Pool
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.session import AlreadyThere, Outdated, Session
 from milepost.store.postgres.wakes import Wakes
@@ -57,6 +57,9 @@ SLOW_S = 1.0
 
 READERS = 4
 """How many connections lists and single records share, which keep nobody else waiting."""
+
+READ_TIMEOUT_S = 120.0
+"""Counting everything takes longer than anything else."""
 
 
 class PostgresStore:
@@ -77,17 +80,23 @@ class PostgresStore:
             self._connector,
             size=CONNECTIONS,
             prepare=prepare,
+            timeout_s=STATEMENT_TIMEOUT_S,
             taking=metrics.transaction_s,
             slow_s=slow_s,
         )
         self._readers = Pool(
-            self._connector, size=READERS, prepare=prepare, taking=metrics.read_s, slow_s=slow_s
+            self._connector,
+            size=READERS,
+            prepare=prepare,
+            timeout_s=READ_TIMEOUT_S,
+            taking=metrics.read_s,
+            slow_s=slow_s,
         )
         self._wakes = Wakes(self._main, self._connector)
 
     async def open(self) -> None:
         """Migrates an empty or older database. Raises SchemaTooNew, SchemaChanged, StoreError."""
-        connection = await self._connector.connect(prepare=migrate)
+        connection = await self._connector.connect(prepare=migrate, timeout_s=None)
         try:
             await check_settings(connection)
         finally:

@@ -1,74 +1,45 @@
--- What waits to be sent, counted from indexes alone and never further than asked. Whatever is
--- pending is of an endpoint that is there, and in its lane or on record.
+-- What waits to be sent. The queue is read from end to end, which is faster than finding a million
+-- lanes one by one, and what is on record is counted from its index no further than asked.
+-- Whatever is pending is of an endpoint that is there, and in its lane or on record.
 
 -- name: backlog
 SELECT
     endpoints.state,
-    least(
+    least(recorded.oldest_at, queued.oldest_at) AS oldest_at,
+    recorded.pending + coalesce(queued.pending, 0) AS pending,
+    queued.oldest_due_at,
+    coalesce(queued.due, 0) AS due
+FROM endpoints
+LEFT JOIN (
+    SELECT
+        lanes.account_id, lanes.endpoint_id,
+        count(lanes.status) AS pending,
+        min(lanes.created_at) AS oldest_at,
+        count(*) FILTER (WHERE lanes.leased_until IS NULL AND lanes.due_at <= :now) AS due,
+        min(lanes.due_at) FILTER (WHERE lanes.leased_until IS NULL AND lanes.due_at <= :now)
+            AS oldest_due_at
+    FROM lanes
+    GROUP BY lanes.account_id, lanes.endpoint_id
+) AS queued
+    ON queued.account_id = endpoints.account_id AND queued.endpoint_id = endpoints.endpoint_id
+CROSS JOIN LATERAL (
+    SELECT
         (
             SELECT min(deliveries.created_at)
             FROM deliveries
             WHERE deliveries.account_id COLLATE "POSIX" = endpoints.account_id
                 AND deliveries.endpoint_id = endpoints.endpoint_id
                 AND deliveries.state = 'pending'
-        ),
+        ) AS oldest_at,
         (
-            SELECT lanes.created_at
-            FROM lanes
-            WHERE lanes.account_id COLLATE "POSIX" = endpoints.account_id
-                AND lanes.endpoint_id = endpoints.endpoint_id
-                AND lanes.leased_until IS NULL
-                AND lanes.status IS NOT NULL
-            ORDER BY lanes.due_at
-            LIMIT 1
-        ),
-        (
-            SELECT min(lanes.created_at)
-            FROM lanes
-            WHERE lanes.account_id COLLATE "POSIX" = endpoints.account_id
-                AND lanes.endpoint_id = endpoints.endpoint_id
-                AND lanes.leased_until > 0
-        )
-    ) AS oldest_at,
-    (
-        SELECT count(*)
-        FROM (
-            SELECT
-            FROM deliveries
-            WHERE deliveries.account_id COLLATE "POSIX" = endpoints.account_id
-                AND deliveries.endpoint_id = endpoints.endpoint_id
-                AND deliveries.state = 'pending'
-            LIMIT :most
-        ) AS counted
-    ) + (
-        SELECT count(*)
-        FROM (
-            SELECT
-            FROM lanes
-            WHERE lanes.account_id = endpoints.account_id
-                AND lanes.endpoint_id = endpoints.endpoint_id
-                AND lanes.status IS NOT NULL
-            LIMIT :most
-        ) AS counted
-    ) AS pending,
-    (
-        SELECT min(lanes.due_at)
-        FROM lanes
-        WHERE lanes.account_id COLLATE "POSIX" = endpoints.account_id
-            AND lanes.endpoint_id = endpoints.endpoint_id
-            AND lanes.leased_until IS NULL
-            AND lanes.due_at <= :now
-    ) AS oldest_due_at,
-    (
-        SELECT count(*)
-        FROM (
-            SELECT
-            FROM lanes
-            WHERE lanes.account_id COLLATE "POSIX" = endpoints.account_id
-                AND lanes.endpoint_id = endpoints.endpoint_id
-                AND lanes.leased_until IS NULL
-                AND lanes.due_at <= :now
-            LIMIT :most
-        ) AS counted
-    ) AS due
-FROM endpoints;
+            SELECT count(*)
+            FROM (
+                SELECT
+                FROM deliveries
+                WHERE deliveries.account_id COLLATE "POSIX" = endpoints.account_id
+                    AND deliveries.endpoint_id = endpoints.endpoint_id
+                    AND deliveries.state = 'pending'
+                LIMIT :most
+            ) AS counted
+        ) AS pending
+) AS recorded;
