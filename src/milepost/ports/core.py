@@ -1,4 +1,4 @@
-"""What the flows need of the outside: a Store, a way to Send, the time, and new ids.
+"""What the two flows of the main path need of the outside, and the records they share.
 
 Two kinds of transaction are on the main path and no others: `change_orders` (intake) and `settle`.
 No transaction is open while a request is on the wire.
@@ -175,8 +175,8 @@ class Backlog(msgspec.Struct, frozen=True, gc=False):
     oldest_due_at: datetime | None = None
 
 
-class Store(Protocol):
-    """Everything that is durable. Every method may raise StoreError.
+class CoreStore(Protocol):
+    """Orders, deliveries and who they belong to. Every method may raise StoreError.
 
     Lists come newest first and each with the cursor of the next page, None at the end.
     """
