@@ -1,75 +1,101 @@
-"""A real `milepost serve` on an empty database, and the little client that sets it up."""
+"""A real `milepost serve`, one process or several, and the little client that sets it up."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from benchmarks.postgres import free_port
+from benchmarks.secret_key import SECRET_KEY
+from milepost.settings import PREFIX
 
 START_S = 30.0
 
 
-class Hub:
-    """A hub in a process of its own, with an account, a store and its key."""
+def environment_of(database_url: str) -> dict[str, str]:
+    """What a process of Milepost needs to work on this database, and to send to this machine."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    return ours | {
+        "MILEPOST_DATABASE_URL": database_url,
+        "MILEPOST_ALLOW_PRIVATE_NETWORKS": "true",
+        "MILEPOST_LOG_LEVEL": "warning",
+        "MILEPOST_SECRET_KEY": SECRET_KEY,
+    }
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
-        self.database_url = f"sqlite:///{folder / 'bench.db'}"
-        self._log = (folder / "serve.log").open("w+", encoding="utf-8")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("MILEPOST_")}
-        environment |= {
-            "MILEPOST_DATABASE_URL": self.database_url,
-            "MILEPOST_ALLOW_PRIVATE_NETWORKS": "true",
-            "MILEPOST_LOG_LEVEL": "warning",
-            **settings,
-        }
-        self._environment = environment
-        account = self._run("account", "add", "bench", "--json")
-        self.key: str = self._run(
-            "account", "key", "add", "--account", account["account_id"], "--json"
-        )["key"]
+
+class Hub:
+    """A hub with an account, a store and its key, on an SQLite file unless a URL is given.
+
+    Several processes take in and send, each on a port of its own, as behind a load balancer.
+    """
+
+    def __init__(
+        self, folder: Path, *, database_url: str = "", processes: int = 1, **settings: str
+    ) -> None:
+        self.ports = [free_port() for _ in range(processes)]
+        self.database_url = database_url or f"sqlite:///{folder / 'bench.db'}"
+        self._log = folder / "serve.log"
+        self._environment = {**environment_of(self.database_url), **settings}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.account_id: str = self._run("account", "add", "bench", "--json")["account_id"]
+        self.key: str = self._run("account", "key", "add", "--account", self.account_id, "--json")[
+            "key"
+        ]
         self._run("store", "add", "main", "--json")
         self.start()
 
     @property
+    def port(self) -> int:
+        return self.ports[0]
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
+    @property
     def pid(self) -> int:
-        return self._process.pid
+        return self.pids[0]
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Starts `serve` on what the database holds, and waits until it answers."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "milepost.cli", "serve", "--port", str(self.port)],
+        """Starts every `serve` on what the database holds, and waits until they answer."""
+        with self._log.open("ab") as log:
+            self._processes = [self._start(port, log) for port in self.ports]
+        for process, port in zip(self._processes, self.ports, strict=True):
+            self._wait(process, port)
+
+    def _start(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "milepost.cli", "serve", "--port", str(port)],
             env=self._environment,
-            stdout=self._log,
+            stdout=log,
             stderr=subprocess.STDOUT,
         )
-        self._wait()
 
     def kill(self) -> None:
-        """Ends `serve` as a power cut would: SIGKILL, nothing is cleaned up."""
-        self._process.kill()
-        self._process.wait()
+        """Ends every `serve` as a power cut would: SIGKILL, nothing is cleaned up."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait()
 
     def log(self) -> str:
         """What `serve` has printed so far."""
-        self._log.flush()
-        return Path(self._log.name).read_text(encoding="utf-8")
+        return self._log.read_text(encoding="utf-8")
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, *, port: int = 0) -> Any:
         """One request of the native interface; raises RuntimeError on a refusal."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
         with closing(connection):
             sent = json.dumps(body) if body is not None else None
@@ -81,14 +107,15 @@ class Hub:
         return json.loads(content) if content else None
 
     def stop(self) -> None:
-        """Stops `serve` as an operator would, by SIGTERM."""
-        self._process.terminate()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
+        """Stops every `serve` as an operator would, by SIGTERM."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _run(self, *words: str) -> Any:
         done = subprocess.run(
@@ -102,13 +129,13 @@ class Hub:
             raise RuntimeError(f"milepost {' '.join(words)}: {done.stderr}")
         return json.loads(done.stdout)
 
-    def _wait(self) -> None:
+    def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             try:
-                self.call("GET", "/readyz")
+                self.call("GET", "/readyz", port=port)
             except (OSError, RuntimeError, http.client.HTTPException):
                 time.sleep(0.05)
             else:

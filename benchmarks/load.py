@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 
 import msgspec
 
@@ -14,6 +14,9 @@ from benchmarks.hub import Hub
 from benchmarks.orders import order_json, request
 
 CONNECTIONS = 8
+SINGLE_CONNECTIONS = 64
+"""How many post at once: batches, and orders one by one, which share commits."""
+
 MOST_UNDELIVERED = 3_000
 """How far intake may run ahead of delivery, so that a run measures both and not a backlog."""
 
@@ -33,50 +36,69 @@ class Load:
     began: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
+    def note(self, began: int, status: int, content: bytes, *, batch: int) -> int:
+        """How many were accepted."""
+        if status not in (200, 201):
+            self.failures.append(f"{status} {content[:300]!r}")
+            return 0
+        if batch == 1:
+            self.began[msgspec.json.decode(content, type=_Accepted).order_id] = began
+            return 1
+        results = msgspec.json.decode(content, type=_Batch).results
+        for result in results:
+            self.began[result.order_id] = began
+        return len(results)
 
-class _Line:
-    """One kept-alive connection to the hub."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+class _Line(asyncio.Protocol):
+    """One kept-alive connection to a process of the hub; it does no more than it must."""
 
-    async def open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._hub.port)
+    @classmethod
+    async def open(cls, port: int) -> _Line:
+        _, line = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+        return line
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._held = b""
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error or ConnectionResetError("the hub hung up"))
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        end = self._held.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._held[:end].lower()
+        at = head.index(b"content-length:") + 15
+        stop = head.find(b"\r\n", at)
+        whole = end + 4 + int(head[at : stop if stop >= 0 else None])
+        if len(self._held) >= whole and self._answer is not None:
+            content, self._held = self._held[end + 4 : whole], b""
+            self._answer.set_result((int(head[9:12]), content))
 
     async def post(self, message: bytes) -> tuple[int, bytes]:
-        self._writer.write(message)
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        at = lower.index(b"content-length:") + 15
-        length = int(lower[at : lower.index(b"\r\n", at)])
-        return int(head[9:12]), await self._reader.readexactly(length)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(message)  # type: ignore[attr-defined]
+        return await self._answer
 
     def close(self) -> None:
-        self._writer.close()
+        self._transport.close()
 
 
-def messages(hub: Hub, *, first: int, batch: int) -> Iterator[bytes]:
-    """Requests without end, each with the next `batch` orders."""
+def messages(hub: Hub, *, first: int, batch: int, stores: Sequence[str]) -> Iterator[bytes]:
+    """Requests without end, each with the next `batch` orders, of the stores in turn."""
+    turns = cycle([store.encode() for store in stores])
     for start in count(first, batch):
+        orders = [order_json(n, store=next(turns)) for n in range(start, start + batch)]
         if batch == 1:
-            body, path = order_json(start), "/v1/orders"
+            body, path = orders[0], "/v1/orders"
         else:
-            orders = b",".join([order_json(n) for n in range(start, start + batch)])
-            body, path = b'{"orders":[' + orders + b"]}", "/v1/orders/batch"
+            body, path = b'{"orders":[' + b",".join(orders) + b"]}", "/v1/orders/batch"
         yield request(path, body, host=hub.host, key=hub.key)
-
-
-def _note(load: Load, began: int, status: int, content: bytes, *, batch: int) -> int:
-    if status not in (200, 201):
-        load.failures.append(f"{status} {content[:300]!r}")
-        return 0
-    if batch == 1:
-        load.began[msgspec.json.decode(content, type=_Accepted).order_id] = began
-        return 1
-    results = msgspec.json.decode(content, type=_Batch).results
-    for result in results:
-        load.began[result.order_id] = began
-    return len(results)
 
 
 async def flat_out(
@@ -89,10 +111,9 @@ async def flat_out(
     accepted = 0
     start = delivered()
 
-    async def one() -> None:
+    async def one(port: int) -> None:
         nonlocal accepted
-        line = _Line(hub)
-        await line.open()
+        line = await _Line.open(port)
         while time.monotonic() < until and not load.failures:
             if accepted * fan - (delivered() - start) > MOST_UNDELIVERED * fan:
                 await asyncio.sleep(0.002)
@@ -100,10 +121,11 @@ async def flat_out(
             message = next(made)
             began = time.monotonic_ns()
             status, content = await line.post(message)
-            accepted += _note(load, began, status, content, batch=batch)
+            accepted += load.note(began, status, content, batch=batch)
         line.close()
 
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    lines = max(CONNECTIONS if batch > 1 else SINGLE_CONNECTIONS, len(hub.ports))
+    await asyncio.gather(*(one(hub.ports[n % len(hub.ports)]) for n in range(lines)))
     return load
 
 
@@ -112,29 +134,27 @@ async def paced(
 ) -> Load:
     """Posts at a steady pace, whether or not earlier ones are answered (an open loop)."""
     load = Load()
-    free: list[_Line] = []
+    free: dict[int, list[_Line]] = {port: [] for port in hub.ports}
     tasks: set[asyncio.Task[None]] = set()
 
-    async def one(message: bytes) -> None:
-        line = free.pop() if free else None
-        if line is None:
-            line = _Line(hub)
-            await line.open()
+    async def one(port: int, message: bytes) -> None:
+        line = free[port].pop() if free[port] else await _Line.open(port)
         began = time.monotonic_ns()
         status, content = await line.post(message)
-        _note(load, began, status, content, batch=batch)
-        free.append(line)
+        load.note(began, status, content, batch=batch)
+        free[port].append(line)
 
     start = time.monotonic()
-    for i, message in enumerate(made):
+    for i, (port, message) in enumerate(zip(cycle(hub.ports), made, strict=False)):
         at = start + i * batch / per_s
-        if at - start > seconds:
+        if at - start > seconds or load.failures:
             break
         await asyncio.sleep(max(0.0, at - time.monotonic()))
-        task = asyncio.create_task(one(message))
+        task = asyncio.create_task(one(port, message))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(*tasks)
-    for line in free:
-        line.close()
+    for lines in free.values():
+        for line in lines:
+            line.close()
     return load

@@ -6,7 +6,14 @@ import os
 import platform
 import sqlite3
 import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import msgspec
+
+from benchmarks.postgres import is_alive
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -32,20 +39,50 @@ def _processor() -> str:
     return platform.machine()
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """Processor seconds since the processes began."""
+
+    hub: float = 0.0
+    database: float = 0.0
+    receiver: float = 0.0
+    load: float = 0.0
+
+    def since(self, before: Spent, *, events: int) -> dict[str, float]:
+        """Microseconds an event since an earlier reading."""
+        return {
+            f"{name}_us": round((getattr(self, name) - getattr(before, name)) / events * 1e6, 1)
+            for name in self.__struct_fields__
+        }
+
+
+def spent(*, hub: Sequence[int], database: Sequence[int], receiver: int) -> Spent:
+    """What everyone has used so far, the load being ourselves.
+
+    Without processes of its own the database is the threads of the hub beside the first one, on
+    which SQLite works; deciding happens there too.
+    """
+    whole = [used_s(pid) for pid in hub]
+    beside = sum(total - first for total, first in whole)
+    apart = sum(_stat_s(Path(f"/proc/{pid}/stat")) for pid in database if is_alive(pid))
+    # Those that have ended count with the process that started them.
+    ended = _stat_s(Path(f"/proc/{database[0]}/stat"), of_children=True) if database else 0.0
+    return Spent(
+        hub=sum(total for total, _ in whole) - (0.0 if database else beside),
+        database=apart + ended if database else beside,
+        receiver=used_s(receiver)[0],
+        load=time.process_time(),
+    )
+
+
 def used_s(pid: int) -> tuple[float, float]:
-    """Processor seconds of a process so far: of all its threads, and of all but its first."""
-    total = first = 0.0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        seconds = _stat_s(task / "stat")
-        total += seconds
-        if task.name == str(pid):
-            first = seconds
-    return total, total - first
+    """Processor seconds of a process so far: of all its threads, and of its first."""
+    return _stat_s(Path(f"/proc/{pid}/stat")), _stat_s(Path(f"/proc/{pid}/task/{pid}/stat"))
 
 
-def _stat_s(path: Path) -> float:
+def _stat_s(path: Path, *, of_children: bool = False) -> float:
     fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
+    first = 13 if of_children else 11
+    return (int(fields[first]) + int(fields[first + 1])) * _TICK_S
 
 
 def peak_mib(pid: int) -> float:
@@ -54,3 +91,14 @@ def peak_mib(pid: int) -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def shared_mib(pids: Sequence[int]) -> float:
+    """The memory that these processes hold together, shared pages once, in MiB."""
+    held = 0
+    for pid in pids:
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines():
+                if line.startswith("Pss:"):
+                    held += int(line.split()[1])
+    return held / 1024

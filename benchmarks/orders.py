@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+MAIN, BACKLOG = "main", "backlog"
+"""The store of what is measured, and that of what waits from the start."""
+
 _WORDS = ("scale", "watch", "sensor", "strap", "charger", "cable", "mat", "cover", "battery", "hub")
 _NUMBER = "0123456789"
-"""Stands for the order's number, which is what makes orders differ."""
+_STORE = "S-T-O-R-E"
+"""Stand for the order's number, which is what makes orders differ, and for its store."""
 
 
 def _line(i: int, word: str) -> dict[str, Any]:
@@ -23,7 +27,7 @@ def _line(i: int, word: str) -> dict[str, Any]:
 
 
 _ORDER: dict[str, Any] = {
-    "store": "main",
+    "store": _STORE,
     "order_key": f"B{_NUMBER}",
     "order_number": f"#{_NUMBER}",
     "ordered_at": "2026-11-20T08:15:30Z",
@@ -55,12 +59,13 @@ _ORDER: dict[str, Any] = {
     "custom_data": [{"name": "loyalty", "value": "gold"}],
 }
 
-_TEMPLATE = json.dumps(_ORDER, separators=(",", ":")).encode().split(_NUMBER.encode())
+_HEAD, _TAIL = json.dumps(_ORDER, separators=(",", ":")).encode().split(_STORE.encode())
+_TEMPLATE = _TAIL.split(_NUMBER.encode())
 
 
-def order_json(number: int) -> bytes:
+def order_json(number: int, *, store: bytes = MAIN.encode()) -> bytes:
     """The order of this number; made cheaply, so that making it is not what is measured."""
-    return (b"%010d" % number).join(_TEMPLATE)
+    return _HEAD + store + (b"%010d" % number).join(_TEMPLATE)
 
 
 def request(path: str, body: bytes, *, host: str, key: str) -> bytes:

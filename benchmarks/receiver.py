@@ -17,6 +17,9 @@ from typing import Any
 import httptools
 import uvloop
 
+HANGS = b"/hangs"
+"""What comes to this path is neither counted nor answered."""
+
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
@@ -26,6 +29,7 @@ class _Notifications(asyncio.Protocol):
         self._count = count
         self._parser = httptools.HttpRequestParser(self)
         self._name = b""
+        self._hangs = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -33,49 +37,63 @@ class _Notifications(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        self._hangs = url == HANGS
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if name == b"webhook-id":
             self._name = value
 
     def on_message_complete(self) -> None:
+        if self._hangs:
+            return
         self._seen.append((self._name.decode(), time.monotonic_ns()))
         self._count.value += 1
         self._transport.write(_ANSWER)  # type: ignore[attr-defined]
 
 
-def _run(listening: socket.socket, count: Any, control: Connection) -> None:
+def _run(listening: list[socket.socket], count: Any, control: Connection) -> None:
     async def serve() -> None:
         seen: list[tuple[str, int]] = []
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Notifications(seen, count), sock=listening)
+        servers = [
+            await loop.create_server(lambda: _Notifications(seen, count), sock=one)
+            for one in listening
+        ]
         # The parent says "take" for what was seen since the last time, and "stop". The pipe stays
         # off the loop, which would make it non-blocking under the feet of both ends.
         while await asyncio.to_thread(control.recv) == "take":
             taken, seen[:] = list(seen), []
             await asyncio.to_thread(control.send_bytes, json.dumps(taken).encode())
-        server.close()
+        for server in servers:
+            server.close()
 
     uvloop.run(serve())
 
 
 class Receiver:
-    """A receiver in a process of its own; `count` is how many notifications it has had."""
+    """A receiver in a process of its own; `count` is how many notifications it has had.
 
-    def __init__(self) -> None:
+    It stands for so many hosts: each is a port, to which senders keep connections of their own.
+    """
+
+    def __init__(self, hosts: int = 1) -> None:
         spawn = multiprocessing.get_context("spawn")
-        listening = socket.create_server(("127.0.0.1", 0), backlog=4_096)
-        self.port: int = listening.getsockname()[1]
+        listening = [socket.create_server(("127.0.0.1", 0), backlog=4_096) for _ in range(hosts)]
+        self.ports: list[int] = [one.getsockname()[1] for one in listening]
         self._count = spawn.Value("q", 0, lock=False)
         self._control, theirs = spawn.Pipe()
         self._process: BaseProcess = spawn.Process(
             target=_run, args=(listening, self._count, theirs), daemon=True
         )
         self._process.start()
-        listening.close()
+        for one in listening:
+            one.close()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/notify"
+    def url(self, number: int = 0, *, hangs: bool = False) -> str:
+        """Where one of the hosts is notified."""
+        path = HANGS.decode() if hangs else "/notify"
+        return f"http://127.0.0.1:{self.ports[number % len(self.ports)]}{path}"
 
     @property
     def pid(self) -> int:

@@ -23,11 +23,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from benchmarks.torture.check import check
 from benchmarks.torture.facts import read_run
 from benchmarks.torture.faults import GAP_S, KINDS, Planned, schedule
-from benchmarks.torture.record import keep_record
+from benchmarks.torture.harm import hurt
 from benchmarks.torture.report import outcome, page
 from benchmarks.torture.stage import Stage
 
-STORES = ("sqlite",)
+STORES = ("sqlite", "postgres")
+WORKERS = {"sqlite": 0, "postgres": 2}
+"""Beside `serve`, which sends too; on SQLite one process sends."""
+
 SETTLE_S = 90.0
 """How long the last notifications may take once the faults are over."""
 
@@ -64,6 +67,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make torture ARGS=…", description=__doc__)
     parser.add_argument("--minutes", type=float, default=1.0, help="of faults; default: 1")
     parser.add_argument("--store", choices=STORES, default=STORES[0])
+    parser.add_argument("--workers", type=int, help="on PostgreSQL beside serve; default: 2")
     parser.add_argument("--seed", type=int, default=1, help="of schedule, traffic and receivers")
     parser.add_argument(
         "--only", choices=KINDS, action="append", default=[], help="of all faults; repeatable"
@@ -83,20 +87,23 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
 def _torture(folder: Path, arguments: argparse.Namespace) -> None:
     """Runs the faults and leaves journals, record and settings in the folder."""
     seconds = arguments.minutes * 60
+    workers = WORKERS[arguments.store] and (arguments.workers or WORKERS[arguments.store])
     with Stage(
         folder,
         store=arguments.store,
         seed=arguments.seed,
         rate=arguments.rate,
         lease_s=arguments.lease,
+        workers=workers,
     ) as stage:
-        console.print("setting up: a hub, eight receivers, three accounts …")
+        console.print(f"setting up: a hub, {workers} workers, 8 receivers, 3 accounts …")
         stage.set_up()
         planned = schedule(
             arguments.seed,
             seconds=seconds,
             store=arguments.store,
-            receivers=stage.receivers,
+            receivers=list(stage.receivers),
+            workers=stage.workers,
             lease_s=arguments.lease,
             gap_s=tuple(arguments.gap),
             only=arguments.only,
@@ -104,10 +111,11 @@ def _torture(folder: Path, arguments: argparse.Namespace) -> None:
         stage.start_traffic()
         _strike(stage, planned, seconds=seconds)
         console.print("the faults are over; waiting for the last answers and notifications …")
-        stage.see_to_the_hub()
+        stage.calm_down()
+        stage.see_to_the_processes()
         answered = stage.end_traffic(within_s=SETTLE_S)
         _settle(stage)
-        stage.hub.stop()
+        durability = stage.end()
     settings = {
         "minutes": arguments.minutes,
         "store": arguments.store,
@@ -116,7 +124,8 @@ def _torture(folder: Path, arguments: argparse.Namespace) -> None:
         "only": arguments.only,
         "lease_s": arguments.lease,
         "gap_s": arguments.gap,
-        "durability": keep_record(folder),
+        "workers": workers,
+        "durability": durability,
     }
     unusual = {"died_by_itself": stage.died_by_itself, "unanswered": int(not answered)}
     (folder / SETTINGS).write_bytes(msgspec.json.encode([settings, unusual]))
@@ -130,10 +139,10 @@ def _strike(stage: Stage, planned: Sequence[Planned], *, seconds: float) -> None
             at = began + (seconds if one is None else one.at_s)
             while (left := at - time.monotonic()) > 0:
                 time.sleep(min(left, 0.2))
-                stage.see_to_the_hub()
+                stage.see_to_the_processes()
                 tell(time.monotonic() - began, f"{done} faults, {kills} kills")
             if one is not None:
-                kills += stage.hurt(one).kills
+                kills += hurt(stage, one).kills
                 done += 1
 
 
@@ -170,7 +179,7 @@ class _progress:  # noqa: N801 - used as a context, named as one
 def _settle(stage: Stage) -> None:
     until = time.monotonic() + SETTLE_S
     while stage.pending() and time.monotonic() < until:
-        stage.see_to_the_hub()
+        stage.see_to_the_processes()
         time.sleep(0.2)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 
 class Answer(StrEnum):
-    """What a receiver does once it has kept a notification; `ok` and `slow` are a whole 2xx."""
+    """What a receiver does once it has kept a notification."""
 
     OK = "ok"
     SLOW = "slow"
@@ -21,6 +21,9 @@ class Answer(StrEnum):
     THROTTLE = "throttle"
     TRUNCATE = "truncate"
     TRUNCATE_HEAD = "truncate_head"
+    OVERSIZE = "oversize"
+    REDIRECT = "redirect"
+    REFUSE = "refuse"
 
 
 class Behavior(msgspec.Struct, frozen=True):
@@ -33,6 +36,9 @@ class Behavior(msgspec.Struct, frozen=True):
 
 SLOWEST_S = 0.7
 RETRY_AFTER_S = 1
+OVERSIZE = 2 * 1024 * 1024
+"""How long a reply is that is too long: the sender hangs up in the middle of it."""
+
 A = Answer
 
 # At most three failures in ten: the schedule of 21 attempts, a second apart, is never used up.
@@ -43,11 +49,15 @@ BEHAVIORS: Mapping[str, Behavior] = MappingProxyType(
         "hanging": Behavior({A.OK: 0.75, A.HANG: 0.25}),
         "resetting": Behavior({A.OK: 0.7, A.RESET: 0.3}),
         "flapping": Behavior({A.OK: 1}, up_s=2.5, down_s=1.5),
-        "lying": Behavior({A.OK: 0.7, A.ERROR: 0.3}),
+        "lying": Behavior(
+            {A.OK: 0.7, A.ERROR: 0.1, A.REDIRECT: 0.05, A.REFUSE: 0.05, A.OVERSIZE: 0.1}
+        ),
         "throttling": Behavior({A.OK: 0.7, A.THROTTLE: 0.3}),
         "truncating": Behavior({A.OK: 0.7, A.TRUNCATE: 0.2, A.TRUNCATE_HEAD: 0.1}),
     }
 )
+
+CALM_BEHAVIOR = "steady"
 
 BYTES: Mapping[Answer, bytes] = MappingProxyType(
     {
@@ -60,9 +70,15 @@ BYTES: Mapping[Answer, bytes] = MappingProxyType(
         ),
         A.TRUNCATE: b'HTTP/1.1 200 OK\r\ncontent-length: 64\r\n\r\n{"received":',
         A.TRUNCATE_HEAD: b"HTTP/1.1 200 OK\r\ncontent-le",
+        A.OVERSIZE: b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % OVERSIZE + b"x" * OVERSIZE,
+        A.REDIRECT: b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n",
+        A.REFUSE: b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
     }
 )
 """What is written; nothing is when it hangs or resets."""
+
+ACKNOWLEDGING = frozenset((A.OK, A.SLOW, A.OVERSIZE))
+"""The answers whose status says that the notification was received, whatever follows it."""
 
 CUT_OFF = frozenset((A.TRUNCATE, A.TRUNCATE_HEAD))
 

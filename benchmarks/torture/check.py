@@ -12,14 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from benchmarks.torture.facts import HUB, Accepted, Attempt, Delivery, Fault, Receipt, Run
+from benchmarks.torture.behaviors import ACKNOWLEDGING, BEHAVIORS
+from benchmarks.torture.facts import Accepted, Attempt, Delivery, Fault, Receipt, Run
+from benchmarks.torture.faults import DATABASE
 from benchmarks.torture.owed import owed, states
-
-ACKNOWLEDGING = frozenset(("ok", "slow"))
-"""The answers of a receiver that are a whole 2xx."""
 
 AFTER_A_FAULT_NS = 500_000_000
 """How long after the end of a fault a request from before it may still arrive, or be read."""
+
+AFTER_THE_DATABASE_NS = 5_000_000_000
+"""How long after the database answers again what was received may still not be recorded: the hub
+pauses between two tries to connect."""
 
 LOOKED_AT = 5_000
 """How many accepted events after a fault are looked at to find the first that was delivered."""
@@ -251,8 +254,9 @@ def _reason(
     for fault in faults:
         if fault.began_at > again.at:
             break
-        touches = fault.target in (HUB, first.receiver)
-        if touches and fault.ended_at >= first.at - AFTER_A_FAULT_NS:
+        after = AFTER_THE_DATABASE_NS if fault.target == DATABASE else AFTER_A_FAULT_NS
+        touches = fault.target == first.receiver or fault.target not in BEHAVIORS
+        if touches and max(fault.ended_at, fault.done_at) >= first.at - after:
             return fault.kind
     if first.answer not in ACKNOWLEDGING:
         return f"no whole answer ({first.answer}), sent again at once"
@@ -313,7 +317,7 @@ def _recoveries(run: Run) -> Iterable[Recovery]:
     told = sorted(run.accepted, key=lambda fact: fact.sent_at)
     begins = [fact.sent_at for fact in told]
     for position, fault in enumerate(run.faults):
-        if fault.target == HUB:
+        if fault.target not in BEHAVIORS:
             start = bisect_left(begins, fault.ended_at)
             recovered = min(
                 (
@@ -328,7 +332,11 @@ def _recoveries(run: Run) -> Iterable[Recovery]:
             place = bisect_left(times, fault.ended_at)
             recovered = times[place] if place < len(times) else None
         following = next(
-            (f.began_at for f in run.faults[position + 1 :] if f.target in (HUB, fault.target)),
+            (
+                later.began_at
+                for later in run.faults[position + 1 :]
+                if later.target == fault.target or later.target not in BEHAVIORS
+            ),
             None,
         )
         if recovered is None or (following is not None and following < recovered):

@@ -86,7 +86,7 @@ class Fault(msgspec.Struct, frozen=True, tag="fault"):
     """Something that was done to a process.
 
     From `ended_at` on nothing stood in the way: the last kill (it is started again at once), the
-    end of a freeze, a receiver that listens again.
+    end of a freeze, a receiver that listens again. At `done_at` a database answered again.
     """
 
     kind: str
@@ -94,6 +94,7 @@ class Fault(msgspec.Struct, frozen=True, tag="fault"):
     began_at: int
     ended_at: int
     kills: int
+    done_at: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, tag="event"):

@@ -21,13 +21,23 @@ from typing import Any
 import httptools
 import msgspec
 
-from benchmarks.torture.behaviors import BEHAVIORS, BYTES, CUT_OFF, SLOWEST_S, Answer, choose
+from benchmarks.torture.behaviors import (
+    BEHAVIORS,
+    BYTES,
+    CALM_BEHAVIOR,
+    CUT_OFF,
+    SLOWEST_S,
+    Answer,
+    choose,
+)
 from benchmarks.torture.facts import Journal, Receipt, Unverified, now
 from milepost_receiver import Receiver, ReceiverError
 
 Headers = list[tuple[bytes, bytes]]
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 USERNAME = "torture"
+CALM = signal.SIGUSR1
+"""Makes a receiver behave from then on."""
 
 
 class PathPlan(msgspec.Struct, frozen=True):
@@ -69,6 +79,9 @@ class Desk:
         self._journal = Journal(Path(plan.journal))
         self.behavior = BEHAVIORS[plan.name]
         self.chance = random.Random(plan.seed)
+
+    def calm_down(self) -> None:
+        self.behavior = BEHAVIORS[CALM_BEHAVIOR]
 
     def take(self, path: str, headers: Headers, body: bytes) -> Answer:
         """What is going to be answered; it is in the journal before that."""
@@ -167,6 +180,7 @@ def reset(transport: asyncio.Transport) -> None:
 async def serve(plan: ReceiverPlan) -> None:
     loop = asyncio.get_running_loop()
     desk = Desk(plan)
+    loop.add_signal_handler(CALM, desk.calm_down)
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), partial(_at_input, ended.set))
     opened: set[asyncio.Transport] = set()
@@ -177,6 +191,9 @@ async def serve(plan: ReceiverPlan) -> None:
     server = await listen()
     behavior = desk.behavior
     while not await _within(ended, behavior.up_s or None):
+        if desk.behavior is not behavior:
+            await ended.wait()
+            return
         server.close()
         for transport in list(opened):
             reset(transport)

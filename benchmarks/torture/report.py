@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.machine import machine
 from benchmarks.torture.check import Findings
-from benchmarks.torture.facts import HUB, Run
+from benchmarks.torture.facts import Fault, Run
+from benchmarks.torture.faults import KINDS
 from benchmarks.torture.stage import TIMEOUT_S
 
 SHOWN_OF_EACH = 10
@@ -39,7 +40,7 @@ def outcome(
     return {
         "ok": not wrong and not any(unusual.values()),
         "kills": sum(fault.kills for fault in run.faults),
-        "kills_of_hub": sum(fault.kills for fault in run.faults if fault.target == HUB),
+        "kills_by_target": _kills(run.faults),
         "faults": len(run.faults),
         "faults_by_kind": dict(sorted(kinds.items())),
         "accepted": findings.accepted,
@@ -60,12 +61,21 @@ def outcome(
     }
 
 
+def _kills(faults: Sequence[Fault]) -> dict[str, int]:
+    """By what was killed; all workers and all receivers are one each."""
+    kills: Counter[str] = Counter()
+    for fault in faults:
+        kills[KINDS[fault.kind].target] += fault.kills
+    return {name: count for name, count in kills.most_common() if count}
+
+
 def page(outcome: Mapping[str, Any]) -> str:
     """The outcome as Markdown, in the order in which one asks."""
     settings = outcome["settings"]
     slowest = outcome["longest_recovery_s"]
     rows = [
-        ("kills (SIGKILL)", f"{outcome['kills']}, {outcome['kills_of_hub']} of them of the hub"),
+        ("kills (SIGKILL)", outcome["kills"]),
+        *((f"… {name}", count) for name, count in outcome["kills_by_target"].items()),
         ("faults in all", outcome["faults"]),
         ("accepted orders and updates", outcome["accepted"]),
         ("said again at the door, no event made", outcome["repeats_at_the_door"]),
@@ -82,7 +92,7 @@ def page(outcome: Mapping[str, Any]) -> str:
         ("legal steps that were refused", outcome["refused"]),
         ("numbers or attempts that do not fit", outcome["miscounted"]),
         ("notifications nobody owed", outcome["unowed"]),
-        ("hub processes that died unasked", outcome["died_by_itself"]),
+        ("processes that died unasked", outcome["died_by_itself"]),
         ("sources without their last answer", outcome["unanswered"]),
         ("attempts on record", outcome["attempts"]),
         ("longest recovery", "none measured" if slowest is None else f"{slowest:.2f} s"),
@@ -109,8 +119,9 @@ def page(outcome: Mapping[str, Any]) -> str:
 def _asked(settings: Mapping[str, Any]) -> str:
     only = f", only {' and '.join(settings['only'])}" if settings["only"] else ""
     return (
-        f"{settings['minutes']:g} minutes of faults{only}, store {settings['store']}, seed "
-        f"{settings['seed']}, {settings['rate']:g} events a second."
+        f"{settings['minutes']:g} minutes of faults{only}, store {settings['store']}, "
+        f"{settings['workers']} workers, seed {settings['seed']}, "
+        f"{settings['rate']:g} events a second."
     )
 
 
@@ -118,7 +129,7 @@ def _measured_on(settings: Mapping[str, Any], where: Mapping[str, Any]) -> str:
     durable = ", ".join(f"{k} {v}" for k, v in settings["durability"].items())
     return (
         f"Machine: {where['cores']} cores of {where['processor']}, {where['memory_gib']} GiB, "
-        f"{where['system']}, Python {where['python']}, SQLite {where['sqlite']}. "
+        f"{where['system']}, Python {where['python']}. "
         f"Durability: {durable}. Leases of {settings['lease_s']:g} s, endpoints' timeout "
         f"{settings['endpoint_timeout_s']:g} s."
     )

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from milepost.contracts.contract import Contract
+from milepost.contracts.operational import paused_notice
+from milepost.counting import count_attempts
+from milepost.delivery.echo import without_secrets
+from milepost.delivery.health import Cause
+from milepost.delivery.holding import Holding, Term
 from milepost.delivery.model import Attempt, Claimed, Endpoint, Failure, Outcome, Reply, Request
-from milepost.delivery.outcome import Abandon, next_step, outcome_of
+from milepost.delivery.outcome import ACKNOWLEDGE, Pause, Step, next_step, outcome_of
 from milepost.delivery.signature import common_headers
 from milepost.errors import MilepostError, StoreError
+from milepost.inquiry import Inquiry
 from milepost.logs import logger
 from milepost.metrics import Metrics
+from milepost.pacing import Pacing
 from milepost.ports import Lease, Now, Post, Settlement, Store
 
 HELD_PER_ENDPOINT = 2_000
@@ -31,6 +39,13 @@ EXCERPT_BYTES = 2_048
 STORE_PAUSE_S = 0.5
 """How long settling waits before it tries again when the database could not take it."""
 
+SURE_SHARE = 2 / 3
+"""How much of a lease must be left to begin a request, if its timeout is not shorter: so much is
+left while leases are renewed in time."""
+
+ASKED_AT_ONCE = 64
+"""How many heads of an endpoint are looked up together when it is not sure whose they are."""
+
 
 class Dispatcher:
     """Sends what is due; whatever dies, a delivery that was not settled is sent again."""
@@ -42,6 +57,7 @@ class Dispatcher:
         post: Post,
         rooms: Mapping[str, Contract],
         now: Now,
+        steady_s: Callable[[], float],
         chance: Callable[[], float],
         owner: str,
         user_agent: str,
@@ -54,6 +70,7 @@ class Dispatcher:
         self._post = post
         self._rooms = rooms
         self._now = now
+        self._steady_s = steady_s
         self._chance = chance
         self._owner = owner
         self._user_agent = user_agent
@@ -65,7 +82,10 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._held: dict[str, int] = {}
         self._behind: set[str] = set()
-        self._lanes: set[tuple[str, str]] = set()
+        self._holding = Holding()
+        self._inquiry = Inquiry(store, lease=self.lease, answered=self._go_on)
+        self._pacing = Pacing(steady_s=steady_s, go_on=self._go_on_with)
+        self._settled: Callable[[Sequence[Settlement]], None] = lambda _: None
         self._queues: dict[str, deque[Claimed]] = {}
         self._turns: deque[str] = deque()
         self._in_turn: set[str] = set()
@@ -116,25 +136,42 @@ class Dispatcher:
         """Frees room that was reserved and is not used."""
         self._free(endpoint.endpoint_id)
 
-    def take(self, claimed: Sequence[Claimed]) -> None:
-        """Sends these, in turns over their endpoints; their room was reserved.
+    def take(self, claimed: Sequence[Claimed], *, lease: Lease) -> None:
+        """Sends these, in turns over their endpoints; they were leased so, and room reserved.
 
         A lane that is here already is not taken twice: a process that was frozen past its lease is
         handed its own lanes again, and two copies of a head would overtake what follows them.
         """
+        terms: dict[float, Term] = {}
         for item in claimed:
-            key = item.endpoint.endpoint_id
-            if (key, item.order_id) in self._lanes:
-                self._free(key)
-                continue
-            self._lanes.add((key, item.order_id))
-            self._queues.setdefault(key, deque()).append(item)
-            self._take_turn(key)
+            endpoint = item.endpoint
+            term = terms.get(endpoint.timeout_s)
+            if term is None:
+                term = terms[endpoint.timeout_s] = self._term(lease, endpoint)
+            if self._holding.take(item, term):
+                self._enqueue(item)
+            else:
+                self._free(endpoint.endpoint_id)
         self._pump()
+
+    def _term(self, lease: Lease, endpoint: Endpoint) -> Term:
+        """Until when requests of this endpoint may be begun under this lease."""
+        most = self._lease_for * SURE_SHARE
+        at = lease.until - min(timedelta(seconds=endpoint.timeout_s), most)
+        return Term(at, self._steady_s() + (at - self._now()).total_seconds())
+
+    def _enqueue(self, claimed: Claimed) -> None:
+        key = claimed.endpoint.endpoint_id
+        self._queues.setdefault(key, deque()).append(claimed)
+        self._take_turn(key)
 
     def look(self) -> None:
         """Looks for due lanes now and not only at the next poll."""
         self._look_again.set()
+
+    def tell(self, settled: Callable[[Sequence[Settlement]], None]) -> None:
+        """Tells of every batch of attempts once it is settled."""
+        self._settled = settled
 
     # life
 
@@ -142,7 +179,13 @@ class Dispatcher:
         """Begins to send. Raises StoreBusy when another process may not be joined."""
         await self._store.take_dispatch()
         self._running = True
-        loops = (self._claim_for_ever, self._settle_for_ever, self._renew_for_ever)
+        self._store.listen(self.look)
+        loops = (
+            self._claim_for_ever,
+            self._settle_for_ever,
+            self._renew_for_ever,
+            self._inquiry.ask_for_ever,
+        )
         self._came_round_at = asyncio.get_running_loop().time()
         self._work = [asyncio.create_task(loop()) for loop in loops]
         for task in self._work:
@@ -160,6 +203,7 @@ class Dispatcher:
         self._queues.clear()
         self._turns.clear()
         self._in_turn.clear()
+        self._pacing.stop()
         self._look_again.set()
         try:
             await asyncio.wait_for(self._drain(), within_s)
@@ -168,7 +212,11 @@ class Dispatcher:
         for task in self._work:
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
-        await self._store.release(owner=self._owner, now=self._now())
+        try:
+            await self._store.release(owner=self._owner, now=self._now())
+        except StoreError as error:
+            # What was not given back runs out by itself.
+            self._log.error("release_failed", error=str(error))
 
     async def _drain(self) -> None:
         while self._on_wire_total or self._settlements:
@@ -190,17 +238,22 @@ class Dispatcher:
     # claiming
 
     async def _claim_for_ever(self) -> None:
+        failing = False
         while self._running:
             self._came_round_at = asyncio.get_running_loop().time()
+            # Whatever is queued from here on may be too late for this look and calls for another.
+            self._look_again.clear()
             try:
                 claimed = await self._claim()
+                failing = False
             except StoreError as error:
-                self._log.error("claim_failed", error=str(error))
-                claimed = ()
+                # It is tried several times a second, for as long as the database is away.
+                if not failing:
+                    self._log.error("claim_failed", error=str(error))
+                claimed, failing = (), True
             if len(claimed) == CLAIMED_AT_ONCE:
                 await asyncio.sleep(0)
                 continue
-            self._look_again.clear()
             try:
                 await asyncio.wait_for(self._look_again.wait(), self._poll_s)
             except TimeoutError:
@@ -209,8 +262,9 @@ class Dispatcher:
     async def _claim(self) -> Sequence[Claimed]:
         with self._lock:
             held = dict(self._held)
+        lease = self.lease()
         claimed = await self._store.claim(
-            lease=self.lease(),
+            lease=lease,
             now=self._now(),
             held=held,
             room=HELD_PER_ENDPOINT,
@@ -222,7 +276,7 @@ class Dispatcher:
                     key for key in self._behind if self._held.get(key, 0) >= HELD_PER_ENDPOINT
                 }
             self._hold(claimed)
-        self.take(claimed)
+        self.take(claimed, lease=lease)
         return claimed
 
     def _hold(self, claimed: Sequence[Claimed]) -> None:
@@ -239,6 +293,48 @@ class Dispatcher:
             except StoreError as error:
                 self._log.error("renew_failed", error=str(error))
 
+    # making sure
+
+    def _doubt(self, claimed: Claimed) -> None:
+        """Looks up whose this and what is next are, before more of the endpoint is sent.
+
+        It costs other endpoints nothing.
+        """
+        heads = [claimed]
+        queue = self._queues[claimed.endpoint.endpoint_id]
+        while queue and len(heads) < ASKED_AT_ONCE:
+            heads.append(queue.popleft())
+        self._inquiry.ask(heads)
+
+    def _go_on(self, asked: Sequence[list[Claimed]], ours: Sequence[Claimed], lease: Lease) -> None:
+        """Puts back in front what is ours, and drops what is not."""
+        if not self._running:
+            return
+        found = {(c.endpoint.endpoint_id, c.order_id) for c in ours}
+        lost = 0
+        for heads in asked:
+            endpoint = heads[0].endpoint
+            term = self._term(lease, endpoint)
+            for claimed in reversed(heads):
+                if (endpoint.endpoint_id, claimed.order_id) in found:
+                    self._holding.prolong(claimed, term)
+                    self._queues[endpoint.endpoint_id].appendleft(claimed)
+                else:
+                    self._leave(claimed)
+                    lost += 1
+            self._take_turn(endpoint.endpoint_id)
+        if lost:
+            self._log.warning("leases_lost", heads=lost)
+        self._pump()
+
+    def _leave(self, claimed: Claimed) -> None:
+        """Lets go of a lane, unless more of it has been claimed since."""
+        self._free(claimed.endpoint.endpoint_id)
+        if (later := self._holding.leave(claimed)) is not None and self._running:
+            with self._lock:
+                self._hold((later,))
+            self._enqueue(later)
+
     # sending
 
     def _pump(self) -> None:
@@ -249,17 +345,23 @@ class Dispatcher:
             claimed = self._queues[endpoint_id].popleft()
             self._on_wire[endpoint_id] = self._on_wire.get(endpoint_id, 0) + 1
             self._on_wire_total += 1
-            self._take_turn(endpoint_id)
             self._send(claimed)
+            self._take_turn(endpoint_id)
 
     def _take_turn(self, endpoint_id: str) -> None:
         """Gives the endpoint its next turn while it has something to send and may send it."""
         queue = self._queues.get(endpoint_id)
-        if not queue or endpoint_id in self._in_turn:
+        if not queue or endpoint_id in self._in_turn or self._inquiry.waits(endpoint_id):
             return
-        if self._on_wire.get(endpoint_id, 0) < queue[0].endpoint.concurrency:
+        endpoint = queue[0].endpoint
+        if self._on_wire.get(endpoint_id, 0) < endpoint.concurrency and self._pacing.may(endpoint):
             self._turns.append(endpoint_id)
             self._in_turn.add(endpoint_id)
+
+    def _go_on_with(self, endpoint_id: str) -> None:
+        """Sends more of an endpoint whose rate allows it again."""
+        self._take_turn(endpoint_id)
+        self._pump()
 
     def _send(self, claimed: Claimed) -> None:
         started_at = self._now()
@@ -269,7 +371,13 @@ class Dispatcher:
             reply = Reply(0, failure=Failure.PROTOCOL, detail=str(error))
             asyncio.get_running_loop().call_soon(self._replied, claimed, started_at, reply)
             return
-        self._post(request, lambda reply: self._replied(claimed, started_at, reply))
+        # As late as can be: whatever was done before, the process may have been stopped in it.
+        if not self._holding.sure(claimed, now=self._now(), now_s=self._steady_s()):
+            self._on_wire[claimed.endpoint.endpoint_id] -= 1
+            self._on_wire_total -= 1
+            self._doubt(claimed)
+            return
+        self._post(request, partial(self._replied, claimed, started_at))
 
     def _request(self, claimed: Claimed, at: datetime) -> Request:
         endpoint = claimed.endpoint
@@ -286,14 +394,16 @@ class Dispatcher:
         endpoint = claimed.endpoint
         room = self._rooms[endpoint.contract]
         outcome = outcome_of(reply, received=room.received)
-        step = next_step(
-            outcome,
-            schedule=room.schedule(endpoint.schedule),
-            tries=claimed.tries + 1,
-            now=self._now(),
-            chance=self._chance(),
-            retry_after=reply.header("retry-after"),
-        )
+        step: Step = ACKNOWLEDGE
+        if outcome is not Outcome.ACKNOWLEDGED:
+            step = next_step(
+                outcome,
+                schedule=room.schedule(endpoint.schedule),
+                tries=claimed.tries + 1,
+                now=self._now(),
+                chance=self._chance(),
+                retry_after=reply.header("retry-after"),
+            )
         attempt = Attempt(
             attempt=claimed.attempts + 1,
             replay=claimed.replay,
@@ -302,9 +412,14 @@ class Dispatcher:
             outcome=outcome,
             status=reply.status,
             detail=reply.detail,
-            response=reply.body[:EXCERPT_BYTES],
+            response=without_secrets(reply.body, endpoint=endpoint, most=EXCERPT_BYTES),
         )
-        self._settlements.append(Settlement(claimed, attempt, step))
+        notice = None
+        if isinstance(step, Pause):
+            at = self._now()
+            cause = Cause.RECEIVER
+            notice = paused_notice(endpoint, why=step.why, at=at, cause=cause, rooms=self._rooms)
+        self._settlements.append(Settlement(claimed, attempt, step, notice))
         self._on_wire[endpoint.endpoint_id] -= 1
         self._on_wire_total -= 1
         self._to_settle.set()
@@ -337,19 +452,19 @@ class Dispatcher:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> bool:
         try:
-            heads = await self._store.settle(settlements, lease=self.lease(), now=self._now())
+            lease = self.lease()
+            heads = await self._store.settle(settlements, lease=lease, now=self._now())
         except StoreError as error:
             self._log.error("settle_failed", error=str(error), waiting=len(settlements))
             return False
         for settlement in settlements:
-            claimed = settlement.claimed
-            self._lanes.discard((claimed.endpoint.endpoint_id, claimed.order_id))
-            self._free(claimed.endpoint.endpoint_id)
-        _count(settlements, metrics=self._metrics)
+            self._leave(settlement.claimed)
+        count_attempts(settlements, metrics=self._metrics)
+        self._settled(settlements)
         if self._running:
             with self._lock:
                 self._hold(heads)
-            self.take(heads)
+            self.take(heads, lease=lease)
         return True
 
     def _free(self, endpoint_id: str) -> None:
@@ -362,30 +477,3 @@ class Dispatcher:
                 del self._held[endpoint_id]
         if left == HELD_PER_ENDPOINT // 2:
             self._look_again.set()
-
-
-def _count(settlements: Sequence[Settlement], *, metrics: Metrics) -> None:
-    """Counts a batch of attempts; how long receipt took counts once, and not for replays."""
-    took_s: defaultdict[str, list[float]] = defaultdict(list)
-    receipts_s: defaultdict[str, list[float]] = defaultdict(list)
-    outcomes: Counter[tuple[str, Outcome]] = Counter()
-    for settlement in settlements:
-        claimed, attempt = settlement.claimed, settlement.attempt
-        contract = claimed.endpoint.contract
-        seconds = attempt.duration_ms / 1_000
-        took_s[contract].append(seconds)
-        outcomes[contract, attempt.outcome] += 1
-        if attempt.outcome is Outcome.ACKNOWLEDGED:
-            if claimed.received_at is not None and not claimed.replay:
-                waited = attempt.started_at - claimed.received_at
-                receipts_s[contract].append(waited.total_seconds() + seconds)
-        elif isinstance(settlement.step, Abandon):
-            metrics.abandoned.add(contract)
-    for (contract, outcome), number in outcomes.items():
-        metrics.attempts.add(contract, outcome.value, number=number)
-        if outcome is Outcome.ACKNOWLEDGED:
-            metrics.acknowledged.add(contract, number=number)
-    for contract, values in took_s.items():
-        metrics.attempt_s.see(values, contract)
-    for contract, values in receipts_s.items():
-        metrics.receipt_s.see(values, contract)

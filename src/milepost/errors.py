@@ -42,12 +42,32 @@ class AlreadyExists(MilepostError):
     """A record with this name exists already."""
 
 
+class DeliveriesPending(MilepostError):
+    """Deliveries of the order are pending, and hold what shall be erased."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"There are {count} of them: wait for them, or let them be abandoned")
+        self.count = count
+
+
+class OrderErased(MilepostError):
+    """The personal data of the order was erased; it takes nothing more."""
+
+
+class UpkeepBusy(MilepostError):
+    """Another process is clearing away."""
+
+
 class RateLimited(MilepostError):
     """The API key asks for more than it may; nothing was accepted."""
 
     def __init__(self, detail: str, *, after_s: int) -> None:
         super().__init__(detail)
         self.after_s = after_s
+
+
+class TooManyResends(MilepostError):
+    """As many resends of this endpoint as may are running already; nothing was queued."""
 
 
 class IllegalMove(MilepostError):
@@ -89,6 +109,10 @@ class SchemaChanged(StoreError):
 
 class StoreBusy(StoreError):
     """Another process dispatches from this database."""
+
+
+class SecretUnreadable(StoreError):
+    """A secret in the database cannot be read with the keys that were given."""
 
 
 class NotDispatching(MilepostError):

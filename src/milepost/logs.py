@@ -11,6 +11,12 @@ from typing import Any
 
 import structlog
 
+REQUEST_ID = "milepost.request_id"
+ROUTE = "milepost.route"
+ACCOUNT = "milepost.account"
+PROBLEM = "milepost.problem"
+"""Under which names a request's scope holds what is counted and logged of it."""
+
 _SECRET_FIELDS = ("secret", "authorization", "password", "api_key", "credentials", "token")
 REDACTED = "[redacted]"
 

@@ -104,6 +104,12 @@ class Metrics:
             "Deliveries whose schedule came to its end.",
             "contract",
         )
+        self.carrier_asks = Tally(
+            "milepost_carrier_asks", "Questions to carriers by what came of them.", "outcome"
+        )
+        self.scans = Tally(
+            "milepost_scans", "Scans of parcels that were handed to intake.", "verdict"
+        )
         self.receipt_s = Spread(
             "milepost_receipt_seconds",
             "From taking in what happened to the reply that acknowledges its notification.",

@@ -10,26 +10,35 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
 
 import msgspec
 
 from milepost.contracts import sample
-from milepost.contracts.contract import Contract, Notice, read_as, read_under
+from milepost.contracts.contract import Contract, Notice, read_as
+from milepost.contracts.operational import paused_notice, resumed_notice
+from milepost.delivery.health import Cause
 from milepost.delivery.model import (
     ENDPOINT_TEST,
     Delivery,
+    DeliveryState,
     Endpoint,
     EndpointState,
-    LanePolicy,
     NewDelivery,
     read_delivery_id,
 )
-from milepost.delivery.signature import new_secret, signing_key
-from milepost.errors import InvalidInput, UnknownRecord
-from milepost.orders.model import Name, Text, Url
+from milepost.delivery.rotation import without_expired
+from milepost.delivery.signature import new_secret
+from milepost.errors import InvalidInput, OrderErased, UnknownRecord
 from milepost.orders.model import Store as StoreRecord
 from milepost.ports import Account, ApiKey, NewId, Now, Store
+from milepost.rules import (
+    EndpointChange,
+    EndpointInput,
+    changes_of,
+    check_choice,
+    check_endpoint,
+    new_endpoint,
+)
 
 ACCOUNT, ENDPOINT, KEY = "acc_", "ep_", "key_"
 KEY_TEXT = "mp_"
@@ -45,11 +54,6 @@ _KEY_TEXT = re.compile(r"mp_([0-9a-hjkmnp-tv-z]{26})_[A-Za-z0-9_-]{43}", re.ASCI
 CheckUrl = Callable[[str], None]
 """Raises UrlRefused when notifications may not be sent to a URL."""
 
-Timeout = Annotated[float, msgspec.Meta(ge=1, le=60)]
-Concurrency = Annotated[int, msgspec.Meta(ge=1, le=256)]
-Choice = Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=1_000)]
-Secrets = Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=3)]
-
 
 class NewKey(msgspec.Struct, frozen=True, gc=False):
     """An API key that was just made; its text is not kept anywhere and cannot be shown again."""
@@ -59,47 +63,6 @@ class NewKey(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"NewKey({self.key.key_id})"
-
-
-class EndpointInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new endpoint as it is asked for; what is left out is the contract's own default.
-
-    `stores` and `statuses` are the subscription, null meaning all of them; `options` and
-    `credentials` are what the contract defines; `secret` signs, and is made when it is left out.
-    """
-
-    contract: Name
-    url: Url
-    description: Text = ""
-    schedule: Name | None = None
-    stores: Choice | None = None
-    statuses: Choice | None = None
-    timeout_s: Timeout | None = None
-    concurrency: Concurrency = 32
-    lane_policy: LanePolicy = LanePolicy.GO_ON
-    options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    credentials: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    secret: Name | None = None
-
-
-class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What changes of an endpoint; what is left out stays as it is.
-
-    `secrets` replaces every signing secret, the current one first: naming the old one after the
-    new one signs with both until the receiver knows the new one.
-    """
-
-    url: Url | msgspec.UnsetType = msgspec.UNSET
-    description: Text | msgspec.UnsetType = msgspec.UNSET
-    schedule: Name | msgspec.UnsetType = msgspec.UNSET
-    stores: Choice | msgspec.UnsetType | None = msgspec.UNSET
-    statuses: Choice | msgspec.UnsetType | None = msgspec.UNSET
-    timeout_s: Timeout | msgspec.UnsetType = msgspec.UNSET
-    concurrency: Concurrency | msgspec.UnsetType = msgspec.UNSET
-    lane_policy: LanePolicy | msgspec.UnsetType = msgspec.UNSET
-    options: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    credentials: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    secrets: Secrets | msgspec.UnsetType = msgspec.UNSET
 
 
 def account_of_key(text: str) -> str | None:
@@ -143,6 +106,11 @@ class Operations:
         account = Account(ACCOUNT + self._new_id(), name, self._now())
         await self._store.add_account(account)
         return account
+
+    async def add_first_account(self, name: str) -> Account | None:
+        """Opens the first account; None where there is one already, opened just now perhaps."""
+        account = Account(ACCOUNT + self._new_id(), name, self._now())
+        return account if await self._store.add_first_account(account) else None
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, oldest first."""
@@ -205,23 +173,13 @@ class Operations:
         if room is None:
             raise InvalidInput(field="contract", expected=f"one of {', '.join(self._rooms)}")
         now = self._now()
-        endpoint = Endpoint(
+        endpoint = new_endpoint(
+            wanted,
+            room=room,
             account_id=account_id,
             endpoint_id=self._short_id(ENDPOINT),
-            contract=room.name,
-            url=wanted.url,
-            schedule=wanted.schedule or room.schedules[0].name,
-            created_at=now,
-            updated_at=now,
-            description=wanted.description,
-            stores=_each_once(wanted.stores),
-            statuses=_each_once(wanted.statuses),
-            timeout_s=room.timeout_s if wanted.timeout_s is None else wanted.timeout_s,
-            concurrency=wanted.concurrency,
-            lane_policy=wanted.lane_policy,
-            options=_part("options", wanted.options, shape=room.options),
-            credentials=_part("credentials", wanted.credentials, shape=room.credentials),
-            secrets=(wanted.secret or new_secret(self._token(32)),),
+            secret=wanted.secret or new_secret(self._token(32)),
+            now=now,
         )
         await self._check_endpoint(endpoint)
         await self._store.put_endpoint(endpoint)
@@ -235,34 +193,47 @@ class Operations:
         Raises UnknownRecord, InvalidInput.
         """
         endpoint = await self._store.endpoint(account_id, endpoint_id)
-        told: dict[str, Any] = {
-            field: value
-            for field, value in msgspec.structs.asdict(change).items()
-            if value is not msgspec.UNSET
-        }
-        room = self._rooms[endpoint.contract]
-        for field, shape in (("options", room.options), ("credentials", room.credentials)):
-            if field in told:
-                told[field] = _part(field, told[field], shape=shape)
-        for field in told.keys() & {"stores", "statuses"}:
-            told[field] = _each_once(told[field])
-        changed = msgspec.structs.replace(endpoint, **told, updated_at=self._now())
-        await self._check_endpoint(changed)
-        await self._store.put_endpoint(changed)
-        return changed
+        told = changes_of(change, room=self._rooms[endpoint.contract])
+        now = self._now()
+
+        def change_to(known: Endpoint) -> Endpoint:
+            changed = msgspec.structs.replace(known, **told, updated_at=now)
+            return without_expired(changed, now=now)
+
+        await self._check_endpoint(change_to(endpoint))
+        return await self._store.change_endpoint(account_id, endpoint_id, change=change_to)
 
     async def pause_endpoint(
         self, account_id: str, endpoint_id: str, *, why: str = PAUSED_BY_OPERATOR
     ) -> Endpoint:
-        """Parks what is and becomes pending there until it is resumed. Raises UnknownRecord."""
-        return await self._store.set_endpoint_state(
-            account_id, endpoint_id, state=EndpointState.PAUSED, why=why, now=self._now()
+        """Parks what is and becomes pending there until it is resumed, and tells who subscribed.
+
+        Raises UnknownRecord.
+        """
+        now = self._now()
+        known = await self._store.endpoint(account_id, endpoint_id)
+        endpoint = await self._store.set_endpoint_state(
+            account_id,
+            endpoint_id,
+            state=EndpointState.PAUSED,
+            why=why,
+            now=now,
+            notice=paused_notice(known, why=why, at=now, cause=Cause.OPERATOR, rooms=self._rooms),
         )
+        self._look()
+        return endpoint
 
     async def resume_endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
-        """Sends what was parked, and goes on. Raises UnknownRecord."""
+        """Sends what was parked, and goes on; tells who subscribed. Raises UnknownRecord."""
+        now = self._now()
+        known = await self._store.endpoint(account_id, endpoint_id)
         endpoint = await self._store.set_endpoint_state(
-            account_id, endpoint_id, state=EndpointState.ACTIVE, why="", now=self._now()
+            account_id,
+            endpoint_id,
+            state=EndpointState.ACTIVE,
+            why="",
+            now=now,
+            notice=resumed_notice(known, at=now, rooms=self._rooms),
         )
         self._look()
         return endpoint
@@ -275,15 +246,11 @@ class Operations:
         return await self._store.delete_endpoint(account_id, endpoint_id, now=self._now())
 
     async def _check_endpoint(self, endpoint: Endpoint) -> None:
-        room = self._rooms[endpoint.contract]
         self._check_url(endpoint.url)
-        room.schedule(endpoint.schedule)
-        for secret in endpoint.secrets:
-            signing_key(secret)
-        _check_choice("statuses", endpoint.statuses, [s for s in room.statuses if s in room.sends])
+        check_endpoint(endpoint, room=self._rooms[endpoint.contract])
         if endpoint.stores is not None:
             stores = await self._store.stores(endpoint.account_id)
-            _check_choice("stores", endpoint.stores, [s.store for s in stores])
+            check_choice("stores", endpoint.stores, [s.store for s in stores])
 
     # sending
 
@@ -315,7 +282,7 @@ class Operations:
     async def resend(self, account_id: str, delivery_id: str) -> Delivery:
         """Sends a settled delivery again; one that is pending stays as it is.
 
-        Raises UnknownRecord.
+        Raises UnknownRecord, OrderErased.
         """
         named = read_delivery_id(delivery_id)
         if named is None:
@@ -324,6 +291,9 @@ class Operations:
         delivery = await self._store.resend(
             account_id, endpoint_id, order_id, sequence, now=self._now()
         )
+        if delivery.state is not DeliveryState.PENDING:
+            # Its body is gone, or about to go.
+            raise OrderErased
         self._look()
         return delivery
 
@@ -336,27 +306,3 @@ class Operations:
 def _check_length(field: str, text: str) -> None:
     if not 1 <= len(text.strip()) <= 255 or len(text) > 255:
         raise InvalidInput(field=field, expected="1 to 255 characters")
-
-
-def _check_choice(field: str, chosen: tuple[str, ...] | None, known: Sequence[str]) -> None:
-    for i, name in enumerate(chosen or ()):
-        if name not in known:
-            listed = ", ".join(known[:50])
-            expected = f"one of {listed}" if known else "null: there is nothing to choose from"
-            raise InvalidInput(field=f"{field}[{i}]", expected=expected)
-
-
-def _each_once(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(dict.fromkeys(names))
-
-
-def _part(
-    field: str, raw: msgspec.Raw | msgspec.UnsetType, *, shape: type[msgspec.Struct]
-) -> bytes:
-    """What came in under this field, checked and without white space.
-
-    So endpoints that speak alike look alike. Raises InvalidInput with the path.
-    """
-    content = b"{}" if isinstance(raw, msgspec.UnsetType) else bytes(raw)
-    read_under(field, shape=shape, raw=content)
-    return msgspec.json.format(content, indent=-1)

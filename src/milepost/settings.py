@@ -12,6 +12,9 @@ from milepost.errors import SettingInvalid
 
 PREFIX = "MILEPOST_"
 
+POSTGRES_SCHEMES = ("postgresql", "postgres")
+"""How a database URL of PostgreSQL begins; both mean the same."""
+
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -20,7 +23,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How this process runs; each field is read from MILEPOST_ and its name in capitals.
 
-    database_url: `sqlite:///path`, relative to the working directory; `sqlite:////path` absolute.
+    database_url: `sqlite:///path`, relative to the working directory; `sqlite:////path` absolute;
+    or `postgresql://user:password@host/database`, with several hosts separated by commas.
     host, port: where `serve` listens.
     allow_private_networks: whether endpoints may be at addresses that are not public.
     allow_networks: networks that are allowed besides, separated by commas.
@@ -35,8 +39,20 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_s: how long a claimed lane is ours without a sign of life.
     poll_s: how often an idle dispatcher looks for deliveries that have become due.
     stop_s: how long a graceful stop waits for replies.
+    tracking_poll_s: how often it is looked for parcels whose carrier is to be asked.
+    tracking_at_once: how many questions to carriers are asked at once.
     slow_store_s: transactions and reads that take longer are logged as warnings.
     log_requests: whether each request is a line in the log.
+    secret_key: the keys that seal secrets in the database, separated by commas; the first seals.
+    secret_key_file: a file with them instead; by default one beside an SQLite database.
+    address_checker: a JSON file that describes an address checker; without it form alone counts.
+    address_checker_s: how long it may take for an answer.
+    address_checker_down: whether an order is accepted or refused while it does not answer.
+    client_calls_per_minute: what one client application may ask of the order interface.
+    test_step_s: the time between the steps of a fake order.
+    retention_days: how long orders are kept after their end; 0 keeps everything for ever.
+    retention_open_days: how long orders that never end are kept after their last change; 0 likewise.
+    upkeep_every_s: how often what is over is cleared away.
     metrics, metrics_token: whether /metrics is there, and the bearer token that it asks for if any.
     """
 
@@ -60,10 +76,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_s: Seconds = 60.0
     poll_s: Seconds = 0.2
     stop_s: Seconds = 20.0
+    tracking_poll_s: Seconds = 1.0
+    tracking_at_once: Positive = 64
     slow_store_s: Seconds = 1.0
+    secret_key: str = ""
+    secret_key_file: str = ""
+    retention_days: NotNegative = 90
+    retention_open_days: NotNegative = 730
+    upkeep_every_s: Seconds = 3_600.0
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
     log_requests: bool = True
+    address_checker: str = ""
+    address_checker_s: Seconds = 2.0
+    address_checker_down: Annotated[str, msgspec.Meta(pattern="^(accept|refuse)$")] = "accept"
+    client_calls_per_minute: Positive = 120
+    test_step_s: Seconds = 10.0
     metrics: bool = True
     metrics_token: str = ""
 
@@ -76,10 +104,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.log_requests and self.log_level in ("debug", "info")
 
     @property
+    def is_postgres(self) -> bool:
+        """Whether the database is one that several processes may dispatch from."""
+        return self.database_url.partition("://")[0] in POSTGRES_SCHEMES
+
+    @property
     def shown_database_url(self) -> str:
-        """The database's URL without a name and a password that may be in it."""
+        """The database's URL without a name and a password that may be in it.
+
+        Of what is asked for after the question mark only hosts and ports are shown.
+        """
         scheme, separator, rest = self.database_url.partition("://")
-        return scheme + separator + rest.rpartition("@")[2]
+        if scheme not in POSTGRES_SCHEMES:
+            return scheme + separator + rest.rpartition("@")[2]
+        place, _, asked = rest.rpartition("@")[2].partition("?")
+        where = [part for part in asked.split("&") if part.startswith(("host=", "port="))]
+        return scheme + separator + place + ("?" + "&".join(where) if where else "")
 
 
 def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:

@@ -10,36 +10,69 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
 from milepost import __version__
+from milepost.attention import Attention
 from milepost.contracts import ROOMS
 from milepost.contracts.contract import Contract
 from milepost.dispatcher import Dispatcher
+from milepost.egress import Egress
+from milepost.erasure import Eraser
 from milepost.errors import SettingInvalid
+from milepost.health import HealthWatch
 from milepost.insights import Insights
 from milepost.intake import Intake
+from milepost.logs import logger
 from milepost.metrics import Metrics
+from milepost.net.address_checker import AddressChecker, read_config
+from milepost.net.carriers import CarrierWire, carrier_of, check_source
 from milepost.net.guard import Guard, check_url
 from milepost.net.sender import Sender
 from milepost.operations import Operations
 from milepost.ports import NewId, Now, Post, Store
 from milepost.pressure import Pressure
-from milepost.settings import Settings
+from milepost.provider import (
+    AddressCheck,
+    Applications,
+    Callers,
+    Dropshipment,
+    Provider,
+    Rehearsals,
+    Replacements,
+    WhenDown,
+)
+from milepost.resends import Resends
+from milepost.scans import Scans
+from milepost.sealing import Vault, source_of
+from milepost.secrecy import Secrecy
+from milepost.settings import POSTGRES_SCHEMES, Settings
+from milepost.sources import Sources
 from milepost.store.sqlite import SqliteStore
+from milepost.tracker import Tracker
+from milepost.upkeep import Retention, Upkeep
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 _RANDOM_BYTES = 10
 _DRAWN_AT_ONCE = 400 * _RANDOM_BYTES
+TRACKER_STOP_S = 5.0
+"""How long a stop waits for carriers: what they do not answer by then is asked again later."""
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> datetime:
     """The time, aware and in UTC."""
     return datetime.now(UTC)
+
+
+def steady_s() -> float:
+    """Seconds of a clock that never goes back and, where there is one, counts through sleep."""
+    return time.clock_gettime(_STEADY)
 
 
 class Ulids:
@@ -65,6 +98,21 @@ class Ulids:
 
 
 @dataclass(slots=True)
+class Tracking:
+    """What has to do with carriers: asking them, what they push, and how they are set up."""
+
+    tracker: Tracker
+    scans: Scans
+    sources: Sources
+    wire: CarrierWire
+
+    async def close(self) -> None:
+        """Lets questions that are out come back, for a moment, and gives back what is in hand."""
+        await self.tracker.stop(within_s=TRACKER_STOP_S)
+        await self.wire.close()
+
+
+@dataclass(slots=True)
 class Hub:
     """One process of Milepost: the flows over one store."""
 
@@ -73,9 +121,19 @@ class Hub:
     intake: Intake
     dispatcher: Dispatcher
     operations: Operations
+    secrecy: Secrecy
+    eraser: Eraser
+    upkeep: Upkeep
     insights: Insights
+    resends: Resends
+    health: HealthWatch
+    attention: Attention
+    provider: Provider
+    tracking: Tracking
+    egress: Egress
     pressure: Pressure
     metrics: Metrics
+    vault: Vault
     rooms: Mapping[str, Contract]
     now: Now
     new_id: NewId
@@ -85,27 +143,65 @@ class Hub:
     async def open(self, *, dispatch: bool) -> None:
         """Opens the store and, if asked, begins to send; looks first how full it is."""
         await self.store.open()
+        if self.vault.made:
+            logger("wiring").warning("secret_key_made", file=self.vault.shown)
         if dispatch:
+            self.health.start()
+            self.upkeep.start()
             await self.dispatcher.start()
             self.dispatches = True
+            self.resends.start()
+            self.provider.rehearsals.start()
+            self.tracking.tracker.start()
             await self.pressure.look()
 
     async def close(self) -> None:
         """Stops without losing anything: intake first, then what is on the wire, then the store."""
+        await self.tracking.close()
+        await self.provider.rehearsals.stop()
         await self.intake.stop()
+        await self.resends.end()
         await self.dispatcher.stop(within_s=self.settings.stop_s)
+        await self.health.stop()
+        await self.upkeep.stop()
         if self.sender is not None:
             await self.sender.close()
         await self.pressure.stop()
         await self.store.close()
 
 
-def open_store(settings: Settings, *, metrics: Metrics) -> Store:
+def open_store(settings: Settings, *, metrics: Metrics, vault: Vault) -> Store:
     """The store that the database URL names. Raises SettingInvalid for one that is not known."""
     scheme, _, path = settings.database_url.partition("://")
     if scheme == "sqlite" and path.startswith("/") and len(path) > 1:
-        return SqliteStore(path[1:], metrics=metrics, slow_s=settings.slow_store_s)
-    raise SettingInvalid("MILEPOST_DATABASE_URL: expected sqlite:///path")
+        return SqliteStore(path[1:], metrics=metrics, slow_s=settings.slow_store_s, vault=vault)
+    if scheme in POSTGRES_SCHEMES:
+        # Its driver takes a while to load, which a command on SQLite need not wait for.
+        from milepost.store.postgres import PostgresStore  # noqa: PLC0415
+
+        return PostgresStore(
+            settings.database_url, metrics=metrics, slow_s=settings.slow_store_s, vault=vault
+        )
+    raise SettingInvalid(
+        "MILEPOST_DATABASE_URL: expected sqlite:///path or postgresql://user@host/database"
+    )
+
+
+def _upkeep(
+    settings: Settings, *, store: Store, secrecy: Secrecy, clock: Now, new_id: NewId
+) -> Upkeep:
+    ended, never_ended = (
+        timedelta(days=days) if settings.retention_days and days else None
+        for days in (settings.retention_days, settings.retention_open_days)
+    )
+    return Upkeep(
+        store,
+        secrecy=secrecy,
+        retention=Retention(ended=ended, never_ended=never_ended),
+        every=timedelta(seconds=settings.upkeep_every_s),
+        owner=f"{os.getpid()}-{new_id()}",
+        now=clock,
+    )
 
 
 def _free_bytes(settings: Settings) -> Callable[[], int] | None:
@@ -117,10 +213,103 @@ def _free_bytes(settings: Settings) -> Callable[[], int] | None:
     return lambda: shutil.disk_usage(folder).free
 
 
+def _address_check(settings: Settings, *, post: Post) -> AddressCheck:
+    """The check of addresses, with the checker of the settings if there is one."""
+    ask = None
+    if settings.address_checker:
+        config = read_config(settings.address_checker)
+        ask = AddressChecker(config, post=post, timeout_s=settings.address_checker_s).ask
+    return AddressCheck(
+        ask=ask,
+        within_s=settings.address_checker_s,
+        when_down=WhenDown(settings.address_checker_down),
+    )
+
+
+def _provider(
+    settings: Settings,
+    *,
+    store: Store,
+    intake: Intake,
+    operations: Operations,
+    guard: Guard,
+    post: Post,
+    clock: Now,
+) -> Provider:
+    token = secrets.token_bytes
+    step_s = settings.test_step_s
+    rehearsals = Rehearsals(store, intake=intake, now=clock, step_s=step_s)
+    return Provider(
+        applications=Applications(
+            store,
+            operations=operations,
+            check_url=partial(check_url, guard=guard),
+            now=clock,
+            token=token,
+        ),
+        callers=Callers(
+            store, now=clock, token=token, calls_a_minute=settings.client_calls_per_minute
+        ),
+        dropshipment=Dropshipment(
+            store,
+            intake=intake,
+            addresses=_address_check(settings, post=post),
+            now=clock,
+            token=token,
+            step_s=step_s,
+            look=rehearsals.look,
+        ),
+        replacements=Replacements(intake=intake, now=clock),
+        rehearsals=rehearsals,
+    )
+
+
+def _tracking(
+    settings: Settings,
+    *,
+    store: Store,
+    intake: Intake,
+    guard: Guard,
+    clock: Now,
+    owner: str,
+    metrics: Metrics,
+) -> Tracking:
+    wire = CarrierWire(guard=guard)
+    ready = partial(
+        carrier_of,
+        fetch=wire.send,
+        variable=os.environ.get,
+        user_agent=f"Milepost/{__version__}",
+    )
+    tracker = Tracker(
+        store,
+        updates=intake.updates,
+        carrier_of=ready,
+        now=clock,
+        steady_s=steady_s,
+        chance=random.random,
+        owner=owner,
+        lease_s=settings.lease_s,
+        poll_s=settings.tracking_poll_s,
+        at_once=settings.tracking_at_once,
+        metrics=metrics,
+    )
+    sources = Sources(
+        store,
+        check=partial(check_source, check_url=partial(check_url, guard=guard)),
+        carrier_of=ready,
+        changed=tracker.look_again,
+        now=clock,
+    )
+    scans = Scans(store, updates=intake.updates, desks=tracker.desks, metrics=metrics)
+    return Tracking(tracker, scans, sources, wire)
+
+
 def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> Hub:
     """A hub that is not open yet; `post` and `clock` are given by tests only."""
     metrics = Metrics()
-    store = open_store(settings, metrics=metrics)
+    vault = Vault(source_of(settings))
+    store = open_store(settings, metrics=metrics, vault=vault)
     new_id = Ulids()
     guard = Guard(
         allow_networks=tuple(ip_network(n) for n in settings.allow_networks),
@@ -135,6 +324,7 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         post=post,
         rooms=ROOMS,
         now=clock,
+        steady_s=steady_s,
         chance=random.random,
         owner=f"{os.getpid()}-{new_id()}",
         user_agent=f"Milepost/{__version__}",
@@ -143,6 +333,8 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         max_connections=settings.max_connections,
         metrics=metrics,
     )
+    health = HealthWatch(store, rooms=ROOMS, now=clock, look=dispatcher.look)
+    dispatcher.tell(health.note)
     pressure = Pressure(
         store,
         free_bytes=_free_bytes(settings),
@@ -170,15 +362,42 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         token=secrets.token_bytes,
         look=dispatcher.look,
     )
+    secrecy = Secrecy(store, now=clock, token=secrets.token_bytes)
     return Hub(
         settings=settings,
         store=store,
         intake=intake,
         dispatcher=dispatcher,
         operations=operations,
+        secrecy=secrecy,
+        eraser=Eraser(store, now=clock),
+        upkeep=_upkeep(settings, store=store, secrecy=secrecy, clock=clock, new_id=new_id),
         insights=Insights(store, rooms=ROOMS),
+        resends=Resends(store, now=clock, new_id=new_id, look=dispatcher.look),
+        health=health,
+        attention=Attention(store, now=clock),
+        provider=_provider(
+            settings,
+            store=store,
+            intake=intake,
+            operations=operations,
+            guard=guard,
+            post=post,
+            clock=clock,
+        ),
+        tracking=_tracking(
+            settings,
+            store=store,
+            intake=intake,
+            guard=guard,
+            clock=clock,
+            owner=f"{os.getpid()}-{new_id()}",
+            metrics=metrics,
+        ),
+        egress=Egress(store, now=clock, new_id=new_id),
         pressure=pressure,
         metrics=metrics,
+        vault=vault,
         rooms=ROOMS,
         now=clock,
         new_id=new_id,

@@ -59,9 +59,9 @@ def test_a_refusal_names_the_field_and_what_was_expected() -> None:
             "no such field",
         ),
         (
-            {"lines": [line(), line(withings={})]},
-            "lines[1].extensions.withings",
-            "only shipmonk",
+            {"lines": [line(), line(standard={})]},
+            "lines[1].extensions.standard",
+            "only withings, shipmonk",
         ),
         (
             {"lines": [line(shipmonk={"source": "magic"})]},
@@ -84,7 +84,7 @@ def test_what_no_room_knows_is_refused(content: dict[str, Any], field: str, expe
 @pytest.mark.parametrize(
     ("said", "field"),
     [
-        ({"withings": {}}, "extensions.withings"),
+        ({"standard": {}}, "extensions.standard"),
         ({"shipmonk": {"box_number": -1}}, "extensions.shipmonk.box_number"),
         (
             {"shipmonk": {"carton_labels": [{"type": "sticker"}]}},

@@ -184,7 +184,7 @@ def test_headers_never_repeat_one_of_the_common_headers(room: Contract) -> None:
 @every_room
 def test_every_schedule_has_a_source_and_waits(room: Contract) -> None:
     for schedule in room.schedules:
-        assert re.match(r"(Milepost|ShipMonk|Standard Webhooks)\b.+", schedule.source)
+        assert re.match(r"(Milepost|ShipMonk|Withings|Standard Webhooks)\b.+", schedule.source)
         assert schedule.title
         assert re.fullmatch(r"[a-z0-9-]+", schedule.name)
         assert all(0 < wait <= 86_400 for wait in schedule.waits_s)

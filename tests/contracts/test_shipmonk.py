@@ -17,9 +17,11 @@ from milepost.contracts.shipmonk.extensions import (
     LineExtensions,
     OrderExtensions,
     ParcelExtensions,
-    Published,
 )
 from milepost.contracts.shipmonk.payloads import Options, SignatureEncoding
+from milepost.contracts.shipmonk.published import (
+    Published,
+)
 from milepost.contracts.shipmonk.shapes import OrderDetail
 from milepost.contracts.shipmonk.statuses import STATUSES
 from milepost.delivery.model import Body, Claimed, Endpoint
@@ -281,6 +283,8 @@ def test_what_only_shipmonk_can_say_goes_through_unchanged(said: OrderExtensions
             assert body[name].items() >= value.items()
         elif name == "order_detail_url":
             assert body[name] == (value or "")
+        elif name == "asked":
+            assert name not in body
         else:
             assert body[name] == value
 

@@ -15,7 +15,6 @@ from milepost.contracts.withings.payloads import (
     BY_STATUS,
     FORM,
     Options,
-    OrderExtensions,
     Profile,
     public_order_id,
     shown,
@@ -23,7 +22,7 @@ from milepost.contracts.withings.payloads import (
 )
 from milepost.errors import InvalidInput
 from milepost.orders.lifecycle import BEFORE_SHIPPING, CARRIER, State
-from milepost.orders.model import Order, OrderContent, Parcel
+from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails
 from tests.contracts import orders, shapes
 
 ROOM = ROOMS["withings"]
@@ -265,5 +264,30 @@ def test_options_that_cannot_be_used_are_refused_by_name(said: bytes, field: str
     assert caught.value.field == field
 
 
-def test_a_serial_number_is_all_that_an_order_may_say_in_withings_own_words() -> None:
-    assert OrderExtensions.__struct_fields__ == ("original_serial_number",)
+AWAITING = msgspec.structs.replace(
+    orders.PARCEL,
+    state=State.SHIPPED,
+    details=ParcelDetails(extensions={"withings": orders.raw(awaits_scan=True)}),
+)
+
+
+def test_pending_is_told_by_itself_once_a_source_says_that_there_is_no_event_yet() -> None:
+    shipped = orders.order(State.SHIPPED, previous_state=State.READY_TO_SHIP)
+    waiting = msgspec.structs.replace(shipped, parcels=(AWAITING,))
+    assert ROOM.shown(shipped) != ROOM.shown(waiting)
+    assert status_of(shipped) == "SHIPPED"
+    assert status_of(waiting) == "pending"
+    facts = told(State.SHIPPED, after=State.SHIPPED, parcels=(AWAITING,))
+    assert facts["parcel_status"] == "pending"
+    assert "status" not in facts
+
+
+def test_a_parcel_that_awaits_its_first_scan_when_it_ships_has_both_words_in_one_notice() -> None:
+    facts = told(State.SHIPPED, after=State.READY_TO_SHIP, parcels=(AWAITING,))
+    assert (facts["status"], facts["parcel_status"]) == ("SHIPPED", "pending")
+
+
+def test_waiting_for_a_scan_says_nothing_once_the_carrier_has_the_parcel() -> None:
+    moving = orders.order(State.IN_TRANSIT, previous_state=State.SHIPPED, parcels=())
+    awaiting = msgspec.structs.replace(AWAITING, state=State.IN_TRANSIT)
+    assert ROOM.shown(moving) == ROOM.shown(msgspec.structs.replace(moving, parcels=(awaiting,)))

@@ -412,6 +412,34 @@ def test_beside_a_parcel_without_tracking_the_order_stays_where_the_others_left_
     assert after(order, says(S.DELIVERED, 50, parcel="A")).state is S.DELIVERED
 
 
+def test_an_order_that_waits_beside_a_parcel_without_tracking_ends_when_its_time_is_over() -> None:
+    order = after(
+        shipped("A", "B"),
+        says(S.UNTRACKED, 20, parcel="A"),
+        says(S.IN_TRANSIT, 30, parcel="B"),
+    )
+    too_early = hear(order, says(S.EXPIRED, 35, parcel="A"))
+    assert (too_early.verdict, too_early.order) == (Verdict.ILLEGAL, order)
+    order = after(order, says(S.DELIVERED, 40, parcel="B"))
+    assert order.state is S.IN_TRANSIT
+    told = hear(order, says(S.EXPIRED, 50, parcel="A"))
+    assert told.verdict is Verdict.APPLIED
+    assert told.event is not None
+    assert (told.event.type, told.event.parcel) == (EventType.STATE_CHANGED, "A")
+    assert told.order.state is S.EXPIRED
+    assert states_of(told.order) == {"A": "untracked", "B": "delivered"}
+    assert told.order.lead_parcel is not None
+    assert told.order.lead_parcel.parcel == "A"
+    assert hear(told.order, says(S.EXPIRED, 60, parcel="A")).verdict is Verdict.DUPLICATE
+    assert after(told.order, says(S.DELIVERED, 70, parcel="A")).state is S.DELIVERED
+
+
+def test_an_order_that_has_ended_as_untracked_does_not_expire_as_well() -> None:
+    order = after(shipped("A"), says(S.UNTRACKED, 20, parcel="A"))
+    assert order.state is S.UNTRACKED
+    assert hear(order, says(S.EXPIRED, 30, parcel="A")).verdict is Verdict.ILLEGAL
+
+
 # --- corrections of parcels -----------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from milepost.api.app import create_app
 from milepost.delivery.model import DeliveryState, Reply, Request
+from milepost.emulators import withings
 from milepost.settings import Settings
 from milepost.wiring import Hub, build
 
@@ -166,7 +167,12 @@ def opened(
     clock, outside = Clock(), Outside()
     given = {"database_url": f"sqlite:///{folder / 'test.db'}", "poll_s": 0.02, **settings}
     hub = build(Settings(**given), post=outside.post, clock=clock)  # type: ignore[arg-type]
-    app = create_app(hub, body_within_s=body_within_s, clock=clock.seconds)
+    app = create_app(
+        hub,
+        beside=withings.routes(hub, body_within_s=body_within_s),
+        body_within_s=body_within_s,
+        clock=clock.seconds,
+    )
     _DOCUMENT.update(app.openapi())
     with asyncio.Runner() as runner:
         runner.run(hub.open(dispatch=dispatch))

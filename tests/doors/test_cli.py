@@ -81,6 +81,8 @@ def test_the_commands_are_all_there() -> None:
         "delivery show",
         "delivery resend",
         "quarantine list",
+        "attention list",
+        "attention dismiss",
         "lifecycle explain",
         "lifecycle graph",
         "listen",

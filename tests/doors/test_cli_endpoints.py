@@ -140,11 +140,10 @@ def test_an_edit_merges_options_by_name_and_drops_empty_ones(cli: CommandLine) -
 def test_a_secret_is_rotated_beside_the_old_one_and_then_alone(cli: CommandLine) -> None:
     made = cli.endpoint()
     name = made["endpoint"]["endpoint_id"]
-    private = "--allow-private-networks"
-    rotated = cli.ok("endpoint", "edit", name, "--rotate-secret", private)
+    rotated = cli.ok("endpoint", "rotate", name)
     assert rotated["secret"] != made["secret"]
     assert rotated["endpoint"]["secrets_count"] == 2
-    retired = cli.ok("endpoint", "edit", name, "--retire-secrets", private)
+    retired = cli.ok("endpoint", "retire", name)
     assert retired["secrets_count"] == 1
     assert "secret" not in retired
 
@@ -154,7 +153,6 @@ def test_options_that_exclude_each_other_are_a_usage_error(cli: CommandLine) -> 
     for words in (
         ("--all-stores", "--store", "main"),
         ("--all-statuses", "--status", "shipped"),
-        ("--rotate-secret", "--retire-secrets"),
     ):
         assert cli("endpoint", "edit", name, *words).code == 2
 

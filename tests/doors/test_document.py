@@ -93,7 +93,7 @@ def test_every_answer_in_the_examples_has_the_published_shape(
 
 
 def test_notifications_are_published_for_every_contract(document: dict[str, Any]) -> None:
-    assert set(document["webhooks"]) == set(ROOMS) == set(SHAPES)
+    assert set(document["webhooks"]) == {*ROOMS, "operational"} == set(SHAPES)
     for name, hook in document["webhooks"].items():
         headers = {p["name"] for p in hook["post"]["parameters"]}
         assert {"webhook-id", "webhook-timestamp", "webhook-signature"} <= headers
@@ -129,6 +129,16 @@ def test_the_example_of_a_notification_has_the_published_shape(
     content = document["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]
     shown = content["examples"]["shipped"]["value"]
     assert shown == msgspec.json.decode(example_body(ROOMS[name], rooms=ROOMS).content)
+    validator(msgspec.json.encode(content["schema"])).validate(shown)
+
+
+def test_the_example_of_an_operational_event_has_the_published_shape(
+    document: dict[str, Any],
+) -> None:
+    hook = document["webhooks"]["operational"]["post"]
+    content = hook["requestBody"]["content"]["application/json"]
+    shown = content["examples"]["paused"]["value"]
+    assert shown["type"] == "endpoint.paused"
     validator(msgspec.json.encode(content["schema"])).validate(shown)
 
 

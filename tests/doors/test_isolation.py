@@ -18,8 +18,13 @@ UNKNOWN = {
     "endpoint_id": "ep_0000000000",
     "delivery_id": "ord_00000000000000000000000000-1-ep_0000000000",
     "store": "nowhere",
+    "client_id": "nobody",
 }
-BODIES: dict[str, Any] = {"changeEndpoint": {"description": "mine now"}}
+BODIES: dict[str, Any] = {
+    "changeClient": {"name": "mine now"},
+    "replaceOrder": {},
+    "changeEndpoint": {"description": "mine now"},
+}
 
 
 def said(answer: Answer) -> tuple[int, dict[str, Any]]:
@@ -37,6 +42,7 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
     other.update("hidden-key", state="shipped", tracking_number="hidden-tracking")
     other.update("hidden-key", state="picking")
     delivery_id = other.get("/v1/deliveries").json["deliveries"][-1]["delivery_id"]
+    client = other.post("/v1/clients", {"name": "hidden-client", "billing_id": "hidden-billing"})
     desk.endpoint()
     desk.order()
     ids = {
@@ -44,6 +50,7 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
         "endpoint_id": endpoint_id,
         "delivery_id": delivery_id,
         "store": "theirs",
+        "client_id": client.json["client"]["client_id"],
     }
     return desk, ids
 
@@ -95,6 +102,7 @@ def test_no_list_shows_what_is_foreign(foreign: tuple[Desk, dict[str, str]]) -> 
         "/v1/quarantine",
         "/v1/endpoints",
         "/v1/stores",
+        "/v1/clients",
     ):
         answer = desk.get(target)
         assert answer.status == 200, target

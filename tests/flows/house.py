@@ -13,11 +13,11 @@ import msgspec
 
 from milepost.delivery.model import DeliveryState, Endpoint, Reply, Request
 from milepost.intake import OrderInput, UpdateInput, UpdateResult
-from milepost.operations import EndpointInput
 from milepost.orders.events import Update
 from milepost.orders.lifecycle import State
 from milepost.orders.model import OrderContent
 from milepost.ports import Account, OrderRef
+from milepost.rules import EndpointInput
 from milepost.settings import Settings
 from milepost.wiring import Hub, build
 

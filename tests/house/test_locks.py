@@ -135,9 +135,13 @@ def test_what_tests_and_benchmarks_import_is_declared() -> None:
     assert undeclared == {}
 
 
-def test_the_receiver_kit_imports_the_standard_library_alone() -> None:
-    assert distributions_of(imported("sdk/src")) == {}
-    assert toml("sdk/pyproject.toml")["project"].get("dependencies", []) == []
+def test_the_receiver_kit_needs_the_standard_library_alone() -> None:
+    project = toml("sdk/pyproject.toml")["project"]
+    assert project.get("dependencies", []) == []
+    extras = {
+        distribution(text) for texts in project["optional-dependencies"].values() for text in texts
+    }
+    assert set(distributions_of(imported("sdk/src"))) == extras == {"dnspython"}
 
 
 @pytest.mark.parametrize("project", ["pyproject.toml", "sdk/pyproject.toml"])

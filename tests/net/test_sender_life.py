@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -249,5 +250,33 @@ def test_running_out_of_descriptors_is_a_reply_and_passes(play: Play) -> None:
             assert (reply.status, reply.failure) == (0, Failure.REFUSED)
             assert "no socket could be opened" in reply.detail
             assert (await sender.send(request_to(receiver.url()))).status == 200
+
+    play(case)
+
+
+def stop_everything(seconds: float) -> None:
+    """As SIGSTOP does, for all that the loop can tell."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_process_that_was_stopped_past_a_timeout_sends_nothing_more_of_it(
+    play: Play, turns: int, warm: bool
+) -> None:
+    async def case(sender: Sender) -> None:
+        async with Receiver() as receiver:
+            if warm and not turns:
+                await sender.send(request_to(receiver.url()))
+            before = len(receiver.heads)
+            task = asyncio.create_task(sender.send(request_to(receiver.url(), timeout_s=0.2)))
+            # With another turn of the loop libcurl has begun to connect; without it it has not.
+            for _ in range(1 + turns):
+                await asyncio.sleep(0)
+            stop_everything(0.25)
+            reply = await task
+            assert (reply.status, reply.failure) == (0, Failure.TIMEOUT)
+            await asyncio.sleep(0.05)
+            assert len(receiver.heads) == before
 
     play(case)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from milepost.store.postgres import PostgresStore
-from tests.postgres.server import database_of
+from tests.keys import a_vault
+from tests.postgres.server import database_of, give_back
 from tests.store.desk import ACCOUNT, OTHER, Desk, Run
 
 
@@ -22,9 +23,10 @@ def run() -> Iterator[Run[Any]]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(tmp_path: Path) -> Iterator[str]:
     """A database of the test's own, migrated and empty."""
-    return database_of(tmp_path)
+    yield database_of(tmp_path)
+    give_back(tmp_path)
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def another(url: str, run: Run[Any]) -> Iterator[Callable[[], PostgresStore]]:
     opened: list[PostgresStore] = []
 
     def open_one() -> PostgresStore:
-        store = PostgresStore(url)
+        store = PostgresStore(url, vault=a_vault())
         run(store.open())
         opened.append(store)
         return store

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from milepost.store.postgres import PostgresStore
+from tests.keys import a_vault
 from tests.store.desk import Desk
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ class Elsewhere:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.store = PostgresStore(url)
+        self.store = PostgresStore(url, vault=a_vault())
         self.run(self.store.open())
         self.desk = Desk(self.store, self.run)
 

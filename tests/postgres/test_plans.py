@@ -20,16 +20,29 @@ from milepost.delivery.model import DeliveryState
 from milepost.orders.events import Verdict
 from milepost.store.postgres.commands import GUARDS, STATEMENTS, single
 from milepost.store.postgres.pool import SETTINGS
+from tests.postgres.filling import fill, fill_fast
 from tests.postgres.server import new_database
 
-MANY = 200_000
+MANY = 1_000_000
+"""Rows of every table that a claim or a list walks through."""
 
 READ_WHOLE = {
     "accounts": {"accounts"},
+    "add_first_account": {"accounts"},
     "busy_endpoints": {"endpoints"},
     "backlog": {"endpoints", "lanes"},
     "renew_leases": {"endpoints"},
     "release_leases": {"endpoints"},
+    "every_carrier_source": {"carrier_sources"},
+    "count_conditions": {"endpoints", "endpoint_health"},
+    "untold": {"endpoint_health"},
+    "sealed_clients": {"client_applications"},
+    "claim_rehearsals": {"rehearsals"},
+    "next_rehearsal_at": {"rehearsals"},
+    "egress_changes": {"egress_changes"},
+    "removals": {"removals"},
+    "running_resends": {"resends"},
+    "cancel_egress_change": {"egress_changes"},
 }
 """Statements that are meant to walk through a small table, and which."""
 
@@ -50,65 +63,31 @@ LISTS = {
     "quarantine_page",
     "deliveries_page_of_order",
     "deliveries_page_in_parts",
+    "resends_page",
+    "undelivered",
 }
 BY_ID = sorted(set(STATEMENTS) - COUNTS - UNUSED - LISTS - GUARDS - {"every_store"})
 
-FILL = """
-INSERT INTO accounts SELECT 'acc_' || a, 'A', 0 FROM generate_series(1, 3) AS a;
-INSERT INTO setups SELECT 'acc_' || a, 1 FROM generate_series(1, 3) AS a;
-INSERT INTO endpoints
-SELECT 'acc_' || a, 'ep_' || e, 'standard', 'u', 's', 0, 0, '', 'active', '', NULL, NULL, 15, 32,
-    'go_on', '', '', '[]'
-FROM generate_series(1, 3) AS a, generate_series(1, 5) AS e;
-INSERT INTO orders
-SELECT 'acc_' || n % 3 + 1, 'ord_' || lpad(n::text, 9, '0'), 'shop' || n % 4, 'K' || n, 'N' || n,
-    (ARRAY['created', 'shipped', 'delivered'])[n % 3 + 1], n, 1, n, n, NULL, NULL, NULL, 0, NULL
-FROM generate_series(1, $many) AS n;
-INSERT INTO order_contents SELECT account_id, order_id, '{}' FROM orders;
-INSERT INTO order_events
-SELECT account_id, order_id, 1, 'order.created', 'created', NULL, 'api', n, n, NULL, NULL, NULL,
-    NULL, NULL, 0, NULL
-FROM (SELECT *, state_at AS n FROM orders) AS orders;
-INSERT INTO parcels
-SELECT account_id, order_id, '1', 0, NULL, NULL, NULL, NULL, NULL, 'T' || order_key, NULL, NULL,
-    NULL
-FROM orders;
-INSERT INTO quarantine
-SELECT account_id, 'upd_' || order_id, CASE WHEN state_at % 5 = 0 THEN 'orphan' ELSE 'stale' END,
-    '', '', 'shop', order_key, NULL, NULL, state_at, '{}', NULL
-FROM orders;
-INSERT INTO deliveries
-SELECT account_id, order_id, 'ep_' || state_at % 5 + 1, 1, 0, 'created',
-    CASE WHEN state_at % 50 = 0 THEN 'abandoned' WHEN state_at % 50 = 1 THEN 'pending'
-        ELSE 'acknowledged' END,
-    state_at, 1, 1, 0, NULL, state_at, NULL, 0
-FROM orders;
-INSERT INTO bodies SELECT account_id, order_id, 1, 0, 'text/plain', 'x' FROM orders;
-INSERT INTO lanes
-SELECT account_id, 'ep_' || state_at % 5 + 1, order_id, 2, 2, state_at,
-    CASE WHEN state_at % 100 = 0 THEN 'me' END, CASE WHEN state_at % 100 = 0 THEN state_at END, 0,
-    'created', 1, 0, state_at
-FROM orders;
-INSERT INTO attempts
-SELECT account_id, order_id, endpoint_id, 1, 1, 0, 0, 1, 'acknowledged', 204, '', ''
-FROM deliveries;
-"""
+KNOWN = ("new tables", "tables that were empty", "many rows")
 
-KNOWN = {
-    "new tables": "SELECT 1",
-    "tables that were empty": "VACUUM ANALYZE",
-    "many rows": FILL.replace("$many", str(MANY)) + "ANALYZE",
-}
+
+async def prepared(url: str, known: str) -> Any:
+    """A connection to an empty database, of which so much is known then."""
+    connection = await asyncpg.connect(url)
+    if known == "tables that were empty":
+        # The files grow after the look, without anything in them that is known.
+        await connection.execute("VACUUM ANALYZE")
+        await fill(connection, many=500)
+    elif known == "many rows":
+        await fill_fast(connection, many=MANY)
+    await connection.close()
+    return await asyncpg.connect(url, server_settings=SETTINGS)
 
 
 @pytest.fixture(scope="module", params=KNOWN)
 def planner(request: pytest.FixtureRequest) -> Iterator[Planner]:
     with asyncio.Runner() as runner:
-        connection = runner.run(asyncpg.connect(new_database(), server_settings=SETTINGS))
-        runner.run(connection.execute(KNOWN[request.param]))
-        if request.param == "tables that were empty":
-            # The files have grown since then, without anything in them that is known.
-            runner.run(connection.execute(FILL.replace("$many", "500")))
+        connection = runner.run(prepared(new_database(), request.param))
         yield Planner(connection, runner)
         runner.run(connection.close())
 
@@ -147,7 +126,7 @@ def named(step: dict[str, Any]) -> str:
 
 
 def condition(step: dict[str, Any]) -> str:
-    return str(step.get("Index Cond", ""))
+    return str(step.get("Index Cond") or step.get("TID Cond", ""))
 
 
 def walks(step: dict[str, Any]) -> bool:
@@ -162,7 +141,16 @@ def walks(step: dict[str, Any]) -> bool:
 def test_a_statement_reads_no_table_and_no_account_from_end_to_end(
     planner: Planner, name: str
 ) -> None:
-    small = {"accounts", "setups", "stores", "endpoints", "api_keys"}
+    small = {
+        "accounts",
+        "api_keys",
+        "client_applications",
+        "endpoint_health",
+        "endpoints",
+        "setups",
+        "stores",
+        "upkeep",
+    }
     nothing: frozenset[str] = frozenset()
     for given in (nothing, STATEMENTS[name].options):
         found = [step for step in planner.steps(name, given) if walks(step)]
@@ -207,8 +195,17 @@ WHOLE_KEYS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
         ("lanes_pkey", ("account_id", "endpoint_id", "order_id")),
         ("deliveries_pkey", ("account_id", "order_id", "endpoint_id", "sequence")),
     ],
+    "confirm_lanes": [
+        ("lanes_pkey", ("account_id", "endpoint_id", "order_id")),
+        ("deliveries_pkey", ("account_id", "order_id", "endpoint_id", "sequence")),
+    ],
     "renew_leases": [("lanes_leased", ("account_id", "endpoint_id", "leased_until"))],
     "release_leases": [("lanes_leased", ("account_id", "endpoint_id", "leased_until"))],
+    "claim_trackings": [
+        ("trackings_due", ("account_id", "due_at")),
+        ("trackings_pkey", ("account_id", "order_id", "parcel")),
+    ],
+    "settle_trackings": [("trackings_pkey", ("account_id", "order_id", "parcel"))],
     "let_go": [("lanes_due", ("account_id", "endpoint_id", "due_at"))],
     "one_delivery": [
         ("deliveries_pkey", ("account_id", "order_id", "endpoint_id", "sequence")),
@@ -274,6 +271,31 @@ def test_a_page_of_deliveries_is_read_in_order_from_indexes(
     assert not [s for s in steps if not condition(s)]
 
 
+@pytest.mark.parametrize("after", [(), ("after_endpoint", "after_created")])
+@pytest.mark.parametrize("endpoint", [(), ("endpoint_id",)])
+def test_a_page_of_what_was_not_delivered_is_read_in_order_from_indexes(
+    planner: Planner, endpoint: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    steps = planner.steps("undelivered", frozenset((*endpoint, *after)))
+    (part,) = [s for s in steps if "state = " in condition(s)]
+    assert (named(part), part["Scan Direction"]) == ("deliveries_by_endpoint", "Forward")
+    assert ("created_at" in condition(part)) == bool(after)
+    (due,) = [s for s in steps if named(s) == "lanes_due"]
+    assert due["Scan Direction"] == "Forward"
+    assert ("due_at >=" in condition(due)) == bool(after)
+    assert not [s for s in steps if not condition(s)]
+
+
+def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(planner: Planner) -> None:
+    (failed,) = planner.steps("failed_page")
+    assert (named(failed), failed["Scan Direction"]) == ("deliveries_by_endpoint", "Forward")
+    assert "created_at" in condition(failed)
+    (orders,) = planner.steps("changed_orders")
+    assert (named(orders), orders["Scan Direction"]) == ("orders_pkey", "Forward")
+    (resends,) = planner.steps("resends_page", frozenset(("after_resend",)))
+    assert (named(resends), resends["Scan Direction"]) == ("resends_pkey", "Backward")
+
+
 @pytest.mark.parametrize("endpoint", [(), ("endpoint_id",)])
 def test_the_deliveries_of_an_order_are_found_by_the_order(
     planner: Planner, endpoint: tuple[str, ...]
@@ -309,6 +331,10 @@ def test_a_page_of_a_list_touches_few_of_many_rows(planner: Planner) -> None:
         ("deliveries_page_in_parts", {"states": list(DeliveryState), "limit": 51}),
         ("deliveries_page_in_parts", {"states": ["abandoned"], "limit": 51, "endpoint_id": "ep_2"}),
         ("quarantine_page", {"verdict": Verdict.ORPHAN.value, "limit": 51}),
+        ("abandoned_page", {"limit": 51}),
+        ("unresolved_page", {"verdict": Verdict.ORPHAN.value, "until": MANY, "limit": 51}),
+        ("undelivered", {"limit": 51}),
+        ("undelivered", {"limit": 51, "endpoint_id": "ep_2"}),
     ]
     for name, values in pages:
         asked = {"account_id": "acc_1", **values}

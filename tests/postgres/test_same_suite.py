@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 from tests.store import (
+    test_answers,
+    test_attention,
     test_backlog,
     test_by_hand,
     test_claims,
+    test_clients,
+    test_confirming,
+    test_egress,
+    test_erasing,
+    test_health,
     test_intake,
     test_isolation,
     test_lanes,
     test_reading,
     test_records,
+    test_resends,
+    test_retention,
+    test_secrets,
+    test_superseding,
+    test_trackings,
+    test_upkeep,
 )
 
 MODULES = (
+    test_answers,
+    test_attention,
     test_backlog,
     test_by_hand,
     test_claims,
+    test_clients,
+    test_confirming,
+    test_egress,
+    test_erasing,
+    test_health,
     test_intake,
     test_isolation,
     test_lanes,
     test_reading,
     test_records,
+    test_resends,
+    test_retention,
+    test_secrets,
+    test_superseding,
+    test_trackings,
+    test_upkeep,
 )
 
 both = test_isolation.both

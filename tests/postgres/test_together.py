@@ -17,6 +17,7 @@ from milepost.errors import UnknownRecord
 from milepost.orders.events import Verdict
 from milepost.orders.lifecycle import State
 from milepost.ports import (
+    Account,
     Changes,
     DeliveryFilter,
     Lease,
@@ -121,6 +122,19 @@ def test_updates_and_their_orders_meet_whoever_comes_first(
 
     desk.run(all_at_once())
     assert desk.run(desk.store.counts()).orders == 40
+
+
+def test_of_several_processes_on_an_empty_database_one_opens_the_first_account(
+    run: Run[Any], stores: Sequence[PostgresStore]
+) -> None:
+    async def all_at_once() -> list[bool]:
+        tries = [Account(f"acc_{n}", "main", NOW) for n in range(12)]
+        return await asyncio.gather(
+            *(stores[n % 2].add_first_account(account) for n, account in enumerate(tries))
+        )
+
+    assert run(all_at_once()).count(True) == 1
+    assert len(run(stores[0].accounts())) == 1
 
 
 class Worker:

@@ -35,7 +35,7 @@ def test_the_docstring_is_the_message(kind: type[ReceiverError]) -> None:
 
 @pytest.mark.parametrize("kind", TREE)
 def test_every_error_names_a_fitting_reply(kind: type[ReceiverError]) -> None:
-    assert kind.http_status in {400, 401, 413, 500, 503}
+    assert kind.http_status in {400, 401, 403, 413, 500, 503}
 
 
 @pytest.mark.parametrize("kind", TREE)

@@ -148,7 +148,7 @@ def test_the_limit_is_a_mebibyte_unless_another_is_chosen() -> None:
 
 SETTINGS: list[Any] = [
     lambda: Receiver.standard(secrets=[]),
-    lambda: Receiver.standard(secrets=None),  # type: ignore[arg-type]
+    lambda: Receiver.standard(secrets=None),  # type: ignore[call-overload]
     lambda: Receiver.standard(secrets=SECRET),
     lambda: Receiver.standard(secrets=["whsec_"]),
     lambda: Receiver.standard(secrets=["whsec_c2hvcnQ="]),

@@ -27,10 +27,18 @@ def imported(tree: ast.AST) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
+def imported_at_once(tree: ast.Module) -> set[str]:
+    inside = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return imported(ast.Module(inside, []))
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_a_module_imports_the_standard_library_and_the_kit_only(module: Path) -> None:
     names = imported(ast.parse(module.read_text()))
-    assert names <= {*sys.stdlib_module_names, "milepost_receiver"}
+    optional = {"dns"} if module.stem == "dns_lookup" else set()
+    assert names <= {*sys.stdlib_module_names, "milepost_receiver"} | optional
+    # What is optional is imported by who uses it, not by who imports the kit.
+    assert imported_at_once(ast.parse(module.read_text())).isdisjoint(optional)
 
 
 def test_only_the_deduplicator_knows_a_database() -> None:
@@ -42,6 +50,7 @@ def test_the_distribution_needs_nothing_and_is_typed() -> None:
     project = tomllib.loads((SDK / "pyproject.toml").read_text())["project"]
     assert project["name"] == "milepost-receiver"
     assert project["dependencies"] == []
+    assert list(project["optional-dependencies"]) == ["dns"]
     assert project["requires-python"] == ">=3.11"
     assert project["license"] == "Apache-2.0"
     assert (SDK / "src" / "milepost_receiver" / "py.typed").is_file()
@@ -57,4 +66,4 @@ def test_every_example_of_the_guide_compiles_and_names_what_there_is(block: str)
 
 
 def test_the_guide_has_examples() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5

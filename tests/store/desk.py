@@ -119,7 +119,12 @@ def an_event(order: Order, **given: Any) -> OrderEvent:
 
 
 def a_delivery(
-    endpoint: Endpoint, order: Order, *, lease: bool = False, body: Body | None = None
+    endpoint: Endpoint,
+    order: Order,
+    *,
+    lease: bool = False,
+    body: Body | None = None,
+    supersedes: bool = False,
 ) -> NewDelivery:
     return NewDelivery(
         endpoint=endpoint,
@@ -128,6 +133,7 @@ def a_delivery(
         status=order.state.value,
         body=body or Body(f"{order.order_id} {order.sequence}".encode()),
         lease=lease,
+        supersedes=supersedes,
     )
 
 

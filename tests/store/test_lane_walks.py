@@ -39,10 +39,11 @@ from tests.store.desk import (
     moved,
 )
 
-PENDING, ACKNOWLEDGED, ABANDONED = (
+PENDING, ACKNOWLEDGED, ABANDONED, SUPERSEDED = (
     DeliveryState.PENDING,
     DeliveryState.ACKNOWLEDGED,
     DeliveryState.ABANDONED,
+    DeliveryState.SUPERSEDED,
 )
 OWNERS = ("me", "someone")
 LEASE_S = 60
@@ -77,6 +78,14 @@ class Queue:
     def rest(self) -> None:
         self.owner = None
 
+    def supersede(self) -> None:
+        """What waits before the newest becomes needless; of a leased lane the first is spared."""
+        waiting = [n for n, d in self.deliveries.items() if d.state is PENDING and not d.replay]
+        on_its_way = min(waiting) if self.owner is not None else None
+        for sequence in sorted(waiting)[:-1]:
+            if sequence != on_its_way and not self.deliveries[sequence].attempts:
+                self.deliveries[sequence].state = SUPERSEDED
+
 
 class Walk(RuleBasedStateMachine):
     """Whatever happens, the store does what the model does."""
@@ -100,6 +109,7 @@ class Walk(RuleBasedStateMachine):
         self._endpoints = {
             "ep_a": self._desk.endpoint("ep_a"),
             "ep_h": self._desk.endpoint("ep_h", **HOLD),
+            "ep_l": self._desk.endpoint("ep_l"),
         }
 
     def _open(self) -> None:
@@ -122,7 +132,7 @@ class Walk(RuleBasedStateMachine):
         key=st.sampled_from(["K1", "K2", "K3"]),
         count=st.integers(1, 3),
         lease=st.booleans(),
-        to=st.sampled_from([("ep_a",), ("ep_h",), ("ep_a", "ep_h")]),
+        to=st.sampled_from([("ep_a",), ("ep_h",), ("ep_l",), ("ep_a", "ep_h")]),
     )
     def take_in(self, key: str, count: int, lease: bool, to: tuple[str, ...]) -> None:
         """New events of an order, each told to some endpoints."""
@@ -142,7 +152,9 @@ class Walk(RuleBasedStateMachine):
                 changed=[] if known is None else [order],
                 events=[an_event(step) for step in steps],
                 deliveries=[
-                    a_delivery(endpoints[name], step, lease=lease) for step in steps for name in to
+                    a_delivery(endpoints[name], step, lease=lease, supersedes=name == "ep_l")
+                    for step in steps
+                    for name in to
                 ],
             )
 
@@ -164,6 +176,8 @@ class Walk(RuleBasedStateMachine):
             if was_empty and lease and not lane.held and name not in self._paused:
                 self._lease(lane, "me")
                 wanted.append((name, order.order_id, steps[0].sequence))
+            if name == "ep_l":
+                lane.supersede()
         self._expect(claimed, wanted, owner="me")
 
     @rule(owner=st.sampled_from(OWNERS), room=st.sampled_from([1, 1_000]))
@@ -253,7 +267,7 @@ class Walk(RuleBasedStateMachine):
             lane.held = False
         assert (found.state, found.replay) == (PENDING, sent.replay)
 
-    @rule(endpoint_id=st.sampled_from(["ep_a", "ep_h"]))
+    @rule(endpoint_id=st.sampled_from(["ep_a", "ep_h", "ep_l"]))
     def resume_or_pause(self, endpoint_id: str) -> None:
         paused = endpoint_id in self._paused
         state = EndpointState.ACTIVE if paused else EndpointState.PAUSED

@@ -30,6 +30,13 @@ def test_an_account_is_added_once(desk: Desk) -> None:
     assert [a.name for a in desk.run(desk.store.accounts())] == ["One"]
 
 
+def test_the_first_account_is_opened_once(store: Store, run: Run[Any]) -> None:
+    first = Account("acc_a", "First", NOW)
+    assert run(store.add_first_account(first))
+    assert not run(store.add_first_account(Account("acc_b", "Second", NOW)))
+    assert run(store.accounts()) == [first]
+
+
 def test_a_key_is_found_by_its_digest_alone(desk: Desk) -> None:
     key = ApiKey(ACCOUNT, "key_1", "deploy", NOW)
     desk.run(desk.store.add_key(key, digest="d1"))

@@ -24,8 +24,18 @@ READ_WHOLE = {
     "accounts": "accounts",
     "every_store": "stores",
     "every_endpoint": "endpoints",
+    "running_resends": "resends",
     "endpoints_with_work": "endpoints",
+    "sealed_clients": "client_applications",
+    "removals": "removals",
+    "claim_rehearsals": "rehearsals",
+    "next_rehearsal_at": "rehearsals",
     "backlog_of_accounts": "accounts",
+    "every_carrier_source": "carrier_sources",
+    "count_conditions": "endpoints",
+    "untold": "endpoint_health",
+    "egress_changes": "egress_changes",
+    "cancel_egress_change": "egress_changes",
     "backlog_of_endpoints": "endpoints",
 }
 """Statements that are meant to walk through a small table, and which."""
@@ -155,6 +165,30 @@ def test_a_page_of_quarantine_is_read_in_order_from_an_index(
     assert not [s for s in session.steps if "SCAN" in s or "TEMP" in s]
 
 
+@pytest.mark.parametrize("after", [(), ("after_endpoint",)])
+@pytest.mark.parametrize("endpoint", [(), ("endpoint_id",)])
+def test_a_page_of_what_was_not_delivered_is_read_in_order_from_an_index(
+    connection: sqlite3.Connection, endpoint: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    text = STATEMENTS["undelivered"].given(frozenset((*endpoint, *after)))
+    steps = plan(connection, text)
+    bound = " AND (created_at," if after else ")"
+    found = [s for s in steps if f"deliveries_open (account_id=? AND state=?{bound}" in s]
+    assert len(found) == 3, steps
+
+
+def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(
+    connection: sqlite3.Connection,
+) -> None:
+    for name, index in {
+        "failed_page": "deliveries_open (account_id=? AND state=? AND (created_at,order_id,sequence)>",
+        "changed_orders": "orders USING PRIMARY KEY (account_id=? AND order_id>?)",
+        "resends_page": "resends USING PRIMARY KEY (account_id=?",
+    }.items():
+        (step,) = plan(connection, STATEMENTS[name].text)
+        assert index in step
+
+
 def test_the_statements_of_the_main_path_use_all_of_their_keys(
     connection: sqlite3.Connection,
 ) -> None:
@@ -166,6 +200,9 @@ def test_the_statements_of_the_main_path_use_all_of_their_keys(
         "lanes_with_old_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until<?)",
         "renew_leases": "lanes_due (account_id=? AND endpoint_id=? AND leased_until>?)",
         "delete_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",
+        "due_trackings": "trackings_due (account_id=? AND due_at<?)",
+        "lease_trackings": "PRIMARY KEY (account_id=? AND order_id=? AND parcel=?)",
+        "settle_trackings": "PRIMARY KEY (account_id=? AND order_id=? AND parcel=?)",
         "set_lanes": "lanes USING PRIMARY KEY (account_id=? AND endpoint_id=? AND order_id=?)",
     }
     for name, key in whole_keys.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.torture.__main__ import STORES, WORKERS
 from benchmarks.torture.check import Findings, check
 from benchmarks.torture.facts import (
     HUB,
@@ -31,7 +32,8 @@ from benchmarks.torture.facts import (
     Unverified,
     read_run,
 )
-from benchmarks.torture.faults import KINDS, schedule
+from benchmarks.torture.faults import DATABASE, KINDS, schedule
+from benchmarks.torture.harm import ACTS
 from benchmarks.torture.owed import LIVES, owed
 from milepost.contracts import ROOMS
 from milepost.orders.lifecycle import EDGES, EdgeClass, State
@@ -317,14 +319,33 @@ def test_what_is_owed_is_what_the_contracts_publish() -> None:
     assert set(ROOMS) == {"standard", "withings", "shipmonk"}
 
 
-def test_a_schedule_is_the_seeds_and_holds_every_kind_that_has_a_weight() -> None:
+@pytest.mark.parametrize("store", STORES)
+def test_a_schedule_is_the_seeds_and_holds_every_kind_that_has_a_weight(store: str) -> None:
+    workers = [f"worker-{number}" for number in range(WORKERS[store])]
     made = [
-        schedule(seed, seconds=60, store="sqlite", receivers=["a", "b"], lease_s=3)
+        schedule(seed, seconds=600, store=store, receivers=["a", "b"], workers=workers, lease_s=3)
         for seed in (7, 7, 8)
     ]
     assert made[0] == made[1] != made[2]
-    assert {p.kind for p in made[0]} == {name for name, kind in KINDS.items() if kind.weight}
-    assert {planned.target for planned in made[0]} <= {HUB, "a", "b"}
+    assert {planned.kind for planned in made[0]} == {
+        name for name, kind in KINDS.items() if kind.weight and store in kind.stores
+    }
+    assert {planned.target for planned in made[0]} <= {HUB, DATABASE, "a", "b", *workers}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_ten_minutes_hold_more_than_fifty_kills(store: str) -> None:
+    for seed in range(20):
+        planned = schedule(
+            seed, seconds=600, store=store, receivers=["a"], workers=["w"] * WORKERS[store],
+            lease_s=3,
+        )  # fmt: skip
+        kills = [len(p.waits_s) for p in planned if "killed" in p.kind or "takes over" in p.kind]
+        assert sum(kills) > 65
+
+
+def test_every_kind_of_fault_is_done_by_something() -> None:
+    assert set(ACTS) == set(KINDS)
 
 
 def test_a_torn_line_costs_no_other_one(tmp_path: Path) -> None:
@@ -353,21 +374,30 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
+SHORT = {
+    "sqlite": ("hub killed", "hub frozen past its lease", "disk full"),
+    "postgres": ("hub killed", "worker killed", "database killed", "standby takes over"),
+}
+"""A few seconds of faults, in which this seed has each of these."""
+
+
 @pytest.mark.processes
 @pytest.mark.timeout(240)
-def test_a_short_run_loses_nothing_and_reorders_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", SHORT)
+def test_a_short_run_loses_nothing_and_reorders_nothing(store: str, tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    # A quarter of a minute in which this seed has every kind of fault.
-    words = ("--minutes", "0.25", "--gap", "0.6", "1.2", "--seed", "7", "--rate", "60")
+    kinds = [word for kind in SHORT[store] for word in ("--only", kind)]
+    words = ("--store", store, "--minutes", "0.1", "--lease", "1", "--gap", "0.7", "1.0",
+             "--seed", "6", "--rate", "60", *kinds)  # fmt: skip
     with start(tmp_path, *words, "--json", "--report", str(report)) as run:
         printed, told = run.communicate()
     assert run.returncode == 0, told
     found = json.loads(printed.splitlines()[-1])
     assert found["ok"]
     assert (found["lost"], found["out_of_order"], found["pending"]) == (0, 0, 0)
-    assert set(found["faults_by_kind"]) == {name for name, kind in KINDS.items() if kind.weight}
-    assert found["kills"] >= 5
-    assert found["accepted"] > 200
+    assert set(found["faults_by_kind"]) == set(SHORT[store])
+    assert found["kills"] >= 1
+    assert found["accepted"] > 50
     assert found["duplicates"] == sum(found["duplicates_by_reason"].values()) > 0
     assert found["longest_recovery_s"] > 0
     assert "Torture: passed" in report.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ It raises only ReceiverError and its subclasses, whatever arrives.
 """
 
 from milepost_receiver.body import Json
+from milepost_receiver.dns_lookup import Lookup, TxtAnswer, dns_lookup
 from milepost_receiver.errors import (
     BodyMalformed,
     BodyTooLarge,
@@ -16,9 +17,14 @@ from milepost_receiver.errors import (
     CredentialsInvalid,
     CredentialsMissing,
     DeliveryIdMissing,
+    DnsUnavailable,
     HeaderMalformed,
     ReceiverError,
     SeenUnavailable,
+    SenderRecordMalformed,
+    SenderRecordMissing,
+    SenderRefused,
+    SendersUnknown,
     SignatureInvalid,
     SignatureMissing,
     TimestampOutOfRange,
@@ -28,8 +34,10 @@ from milepost_receiver.errors import (
 from milepost_receiver.gaps import Arrival, Gaps, compare
 from milepost_receiver.headers import HeaderSource
 from milepost_receiver.notification import Notification
+from milepost_receiver.operational import OperationalNotification
 from milepost_receiver.receiver import Receiver
 from milepost_receiver.seen import MemorySeen, Seen, SqliteSeen
+from milepost_receiver.senders import SenderChange, SenderRecord, Senders
 from milepost_receiver.shipmonk import ShipMonkNotification, ShipMonkOther, ShipMonkPackage
 from milepost_receiver.standard import StandardNotification, StandardOrder, StandardParcel
 from milepost_receiver.withings import WithingsNotification
@@ -42,16 +50,26 @@ __all__ = [
     "CredentialsInvalid",
     "CredentialsMissing",
     "DeliveryIdMissing",
+    "DnsUnavailable",
     "Gaps",
     "HeaderMalformed",
     "HeaderSource",
     "Json",
+    "Lookup",
     "MemorySeen",
     "Notification",
+    "OperationalNotification",
     "Receiver",
     "ReceiverError",
     "Seen",
     "SeenUnavailable",
+    "SenderChange",
+    "SenderRecord",
+    "SenderRecordMalformed",
+    "SenderRecordMissing",
+    "SenderRefused",
+    "Senders",
+    "SendersUnknown",
     "ShipMonkNotification",
     "ShipMonkOther",
     "ShipMonkPackage",
@@ -62,8 +80,10 @@ __all__ = [
     "StandardOrder",
     "StandardParcel",
     "TimestampOutOfRange",
+    "TxtAnswer",
     "Unauthentic",
     "Unreadable",
     "WithingsNotification",
     "compare",
+    "dns_lookup",
 ]

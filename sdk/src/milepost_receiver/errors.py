@@ -82,3 +82,27 @@ class SeenUnavailable(ReceiverError):
     """The record of deliveries already seen cannot be read or written."""
 
     http_status = 503
+
+
+class SenderRefused(ReceiverError):
+    """The request comes from an address that the sender does not publish."""
+
+    http_status = 403
+
+
+class SendersUnknown(ReceiverError):
+    """It is not known which addresses the sender uses."""
+
+    http_status = 503
+
+
+class DnsUnavailable(SendersUnknown):
+    """The name servers did not answer."""
+
+
+class SenderRecordMissing(SendersUnknown):
+    """The sender publishes no addresses under this name."""
+
+
+class SenderRecordMalformed(SendersUnknown):
+    """The record of the sender's addresses cannot be read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from milepost_receiver.body import take_bytes
 from milepost_receiver.errors import ConfigurationInvalid
@@ -15,6 +15,7 @@ from milepost_receiver.notification import (
     Notification,
     read_delivery_facts,
 )
+from milepost_receiver.operational import OperationalNotification, parse_with_operational
 from milepost_receiver.shipmonk import ShipMonkNotification, ShipMonkOther, parse_shipmonk
 from milepost_receiver.standard import StandardNotification, parse_standard
 from milepost_receiver.verify import (
@@ -82,19 +83,45 @@ class Receiver(Generic[N_co]):
             proof.check(picked, body=raw)
         return self._parse(picked, facts=read_delivery_facts(picked, body=raw))
 
+    @overload
     @staticmethod
     def standard(
         *,
         secrets: Iterable[str | bytes],
+        operational: Literal[False] = False,
         max_body_bytes: int = MAX_BODY_BYTES,
         tolerance_seconds: float = TOLERANCE_SECONDS,
         now: Callable[[], float] = time.time,
-    ) -> Receiver[StandardNotification]:
-        """A receiver of Milepost's own contract; secrets are `whsec_…` texts or their bytes."""
+    ) -> Receiver[StandardNotification]: ...
+
+    @overload
+    @staticmethod
+    def standard(
+        *,
+        secrets: Iterable[str | bytes],
+        operational: Literal[True],
+        max_body_bytes: int = MAX_BODY_BYTES,
+        tolerance_seconds: float = TOLERANCE_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> Receiver[StandardNotification | OperationalNotification]: ...
+
+    @staticmethod
+    def standard(
+        *,
+        secrets: Iterable[str | bytes],
+        operational: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        tolerance_seconds: float = TOLERANCE_SECONDS,
+        now: Callable[[], float] = time.time,
+    ) -> Receiver[Any]:
+        """A receiver of Milepost's own contract; secrets are `whsec_…` texts or their bytes.
+
+        An endpoint that subscribed to operational events needs `operational`: without it they are
+        refused as malformed.
+        """
         proof = StandardWebhooks(secrets, tolerance_seconds=tolerance_seconds, now=now)
-        return Receiver(
-            "standard", proofs=[proof], parse=parse_standard, max_body_bytes=max_body_bytes
-        )
+        parse = parse_with_operational if operational else parse_standard
+        return Receiver("standard", proofs=[proof], parse=parse, max_body_bytes=max_body_bytes)
 
     @staticmethod
     def withings(

@@ -138,6 +138,19 @@ class NewEndpoint(msgspec.Struct, frozen=True):
     endpoint: EndpointView
     secret: str
 
+    def __repr__(self) -> str:
+        return f"NewEndpoint({self.endpoint.endpoint_id})"
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    """The endpoint, and its new signing secret, which is never shown again."""
+
+    endpoint: EndpointView
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewSecret({self.endpoint.endpoint_id})"
+
 
 class DeletedEndpoint(msgspec.Struct, frozen=True):
     """How many pending deliveries were abandoned with the endpoint; its history stays."""

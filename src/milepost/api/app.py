@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -14,12 +14,19 @@ from fastapi import FastAPI
 from starlette.routing import Route as Path
 
 from milepost import __version__
-from milepost.api import exposition, health, intake, records, setup
+from milepost.api import (
+    attention,
+    clients,
+    erasure,
+    exposition,
+    health,
+    intake,
+    records,
+    secrecy,
+    setup,
+    tracking,
+)
 from milepost.api.door import (
-    ACCOUNT,
-    PROBLEM,
-    REQUEST_ID,
-    ROUTE,
     Answer,
     Call,
     Door,
@@ -34,7 +41,7 @@ from milepost.api.openapi import document
 from milepost.api.problems import NoSuchPath, Status, Unexpected
 from milepost.api.reading import Receive
 from milepost.auth import Authenticator
-from milepost.logs import logger
+from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE, logger
 from milepost.metrics import Metrics
 from milepost.wiring import Hub
 
@@ -42,6 +49,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *intake.ROUTES,
     *records.ROUTES,
     *setup.ROUTES,
+    *clients.ROUTES,
+    *secrecy.ROUTES,
+    *erasure.ROUTES,
+    *attention.ROUTES,
+    *tracking.ROUTES,
     *health.ROUTES,
 )
 BODY_WITHIN_S = 30.0
@@ -59,6 +71,8 @@ _log = logger("api")
 def create_app(
     hub: Hub,
     *,
+    routes: Sequence[Route[Any, Any]] = ROUTES,
+    beside: Sequence[Path] = (),
     lifespan: Callable[[FastAPI], Any] | None = None,
     body_within_s: float = BODY_WITHIN_S,
     clock: Callable[[], float] = time.monotonic,
@@ -66,10 +80,13 @@ def create_app(
 ) -> FastAPI:
     """The application over a hub that the caller opens and closes, in `lifespan` if it likes.
 
+    `routes` are those that it has; a process that only sends shows no more than its health.
+    `beside` are what other doors add, which publish themselves.
+
     `clock` counts the seconds for which a key is remembered and in which it may ask for so much.
     With `log_requests` each request is a line in the log.
     """
-    described = document(ROUTES, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
+    described = document(routes, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
     app = FastAPI(
         title="Milepost",
         version=__version__,
@@ -84,9 +101,10 @@ def create_app(
     auth = Authenticator(hub.store, clock=clock)
     limits = Limits(hub.settings, clock=clock)
     unpublished = (_publishing(described), *exposition.routes(hub.settings))
-    for path, routes in _by_path((*ROUTES, *unpublished)).items():
-        door = Door(routes, hub=hub, auth=auth, limits=limits, body_within_s=body_within_s)
+    for path, there in _by_path((*routes, *unpublished)).items():
+        door = Door(there, hub=hub, auth=auth, limits=limits, body_within_s=body_within_s)
         app.router.routes.append(Path(path, door, include_in_schema=False))
+    app.router.routes.extend(beside)
     app.router.default = _no_such_path
     app.add_middleware(Envelope, metrics=hub.metrics, log_requests=log_requests)
     return app

@@ -47,6 +47,9 @@ class OrderBody(OrderContent, frozen=True, kw_only=True):
     source: Name = "api"
     occurred_at: Moment | None = None
 
+    def __post_init__(self) -> None:
+        """Nothing yet: what is checked of a content is checked when `order_input` makes one."""
+
 
 class UpdateBody(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What a source says of one order, named by `order_id` or by `store` and `order_key`.
@@ -232,8 +235,11 @@ def _in_utc(field: str, moment: datetime) -> datetime:
 
 
 def _moment(told: datetime | None, *, now: datetime) -> datetime | None:
-    if told is None:
-        return None
+    return None if told is None else moment_of(told, now=now)
+
+
+def moment_of(told: datetime, *, now: datetime) -> datetime:
+    """The time in UTC at which something happened. Raises InvalidInput."""
     moment = _in_utc("occurred_at", told)
     if not EARLIEST <= moment <= now + FURTHEST_AHEAD:
         expected = "a time from 1990 on, and at most 24 hours ahead of now"

@@ -35,7 +35,7 @@ from milepost.api.reading import (
 )
 from milepost.auth import Authenticator
 from milepost.errors import InvalidInput, MilepostError, StoreError
-from milepost.logs import logger
+from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE, logger
 from milepost.wiring import Hub
 
 Q = TypeVar("Q")
@@ -43,12 +43,6 @@ B = TypeVar("B")
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-REQUEST_ID = "milepost.request_id"
-ROUTE = "milepost.route"
-ACCOUNT = "milepost.account"
-PROBLEM = "milepost.problem"
-"""Under which names a request's scope holds what is counted and logged of it."""
 
 LONGEST_PATH = 2_048
 
@@ -154,7 +148,10 @@ async def refuse(scope: Scope, send: Send, error: MilepostError) -> None:
     """Sends the problem document of an error."""
     request_id = scope.get(REQUEST_ID)
     if isinstance(error, StoreError):
-        _log.error("store failed", path=scope["path"], request_id=request_id, exc_info=error)
+        # Where nothing lies behind it, the database is known to be away, and each request meets it.
+        trace = error if error.__cause__ is not None else None
+        detail = str(error)
+        _log.error("store failed", request_id=request_id, error=detail, exc_info=trace)
     content = _encode(problem_of(error, request_id=request_id))
     headers = (_PROBLEM, *headers_of(error))
     kind = kind_of(error)

@@ -60,7 +60,29 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
             "statuses": ["SHIPPED", "delivered"],
             "options": {"customer_id": "12345"},
         },
+        "pushScans": {
+            "scans": [
+                {
+                    "tracking_number": "1Z999AA10123456784",
+                    "occurred_at": "2026-01-31T12:00:00Z",
+                    "state": "out_for_delivery",
+                    "raw": "OFD",
+                    "source": "ups",
+                }
+            ]
+        },
         "changeEndpoint": {"description": "the customer portal", "statuses": None},
+        "dismissAttention": {"items": [f"delivery:{_ORDER_ID}-2-{_ENDPOINT_ID}"]},
+        "addClient": {
+            "name": "shop",
+            "billing_id": "12345",
+            "notify_uri": "https://example.com/notifications",
+        },
+        "changeClient": {"rotate_secret": True},
+        "replaceOrder": {
+            "original_serial_number": "SN-001122334455",
+            "note": "the display was broken",
+        },
     }
 )
 
@@ -128,6 +150,18 @@ ANSWERS: Mapping[tuple[str, Status], Any] = MappingProxyType(
                     "state": "cancelled",
                     "sequence": 3,
                     "allowed": [],
+                }
+            ]
+        },
+        ("pushScans", Status.OK): {
+            "results": [
+                {
+                    "index": 0,
+                    "verdict": "applied",
+                    "why": "on its way, in any order",
+                    "order_id": _ORDER_ID,
+                    "parcel": "unnamed",
+                    "state": "out_for_delivery",
                 }
             ]
         },

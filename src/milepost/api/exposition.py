@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import platform
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,7 +24,7 @@ from prometheus_client.registry import Collector
 from milepost import __version__
 from milepost.api.door import Answer, Call, Nothing, Route
 from milepost.api.problems import Status
-from milepost.errors import Unauthorized
+from milepost.errors import StoreError, Unauthorized
 from milepost.metrics import Metrics
 from milepost.settings import Settings
 from milepost.wiring import Hub
@@ -62,6 +63,8 @@ def _expose(token: str) -> Callable[[Call[Nothing, Nothing]], Awaitable[Answer]]
         if registry is None:
             registry = _registry(call.hub)
         await call.hub.pressure.look()
+        with suppress(StoreError):
+            await call.hub.health.counts()
         return Answer(generate_latest(registry), content_type=CONTENT_TYPE)
 
     return expose
@@ -115,6 +118,12 @@ class _Waiting(Collector):
         lanes.add_metric(("active",), backlog.due)
         lanes.add_metric(("paused",), backlog.parked)
         yield lanes
+        endpoints = GaugeMetricFamily(
+            "milepost_endpoints", "Endpoints by how they are doing.", labels=("health",)
+        )
+        for condition, number in self._hub.health.counted.items():
+            endpoints.add_metric((condition.value,), number)
+        yield endpoints
         yield _gauge(
             "milepost_deliveries_pending", "Deliveries that are not settled.", backlog.pending
         )

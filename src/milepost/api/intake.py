@@ -32,6 +32,7 @@ from milepost.errors import (
     IllegalMove,
     InvalidInput,
     MilepostError,
+    OrderErased,
     Overloaded,
     TooLarge,
     UnknownRecord,
@@ -208,7 +209,7 @@ ROUTES = (
         query=Nothing,
         body=OrderBody,
         answers={Status.CREATED: OrderAnswer, Status.OK: OrderAnswer},
-        problems=(InvalidInput, *FULL),
+        problems=(InvalidInput, OrderErased, *FULL),
     ),
     Route(
         method="POST",

@@ -48,7 +48,9 @@ _TAGS: Mapping[str, str] = MappingProxyType(
         "updates": "What sources say happened to orders, and what could not be applied.",
         "stores": "The sales channels of an account.",
         "endpoints": "Where notifications go, and in which contract.",
+        "clients": "Programs that ask a provider's own interface for the account.",
         "deliveries": "One event for one endpoint, with every attempt.",
+        "attention": "What asks for a person, and what can be done about it.",
         "contracts": "What an endpoint can speak.",
         "health": "Whether the process runs and can take requests.",
         "notifications": "What endpoints are sent.",
@@ -59,6 +61,7 @@ _PATH_PARAMETERS: Mapping[str, str] = MappingProxyType(
         "order_id": "The order's id, `ord_…`.",
         "endpoint_id": "The endpoint's id, `ep_…`.",
         "delivery_id": "The delivery's id: the `webhook-id` of its attempts.",
+        "client_id": "The client application's id.",
         "store": "The store's name: letters, digits, dots, hyphens and underscores.",
     }
 )

@@ -91,7 +91,8 @@ def check_text(raw: bytes) -> None:
             raw.decode()
         except UnicodeDecodeError as error:
             raise NotJson(f"Byte {error.start} is not UTF-8.") from None
-    if b"\\u0000" in raw and _NUL.search(raw):
+    # Most bodies hold no backslash at all, and one character is found much faster than six.
+    if b"\\" in raw and b"\\u0000" in raw and _NUL.search(raw):
         raise InvalidInput(field="", expected="text without NUL characters (\\u0000)")
 
 

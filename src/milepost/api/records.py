@@ -21,7 +21,7 @@ from milepost.api.bodies import (
 )
 from milepost.api.door import Answer, Call, Nothing, Route
 from milepost.api.problems import Status
-from milepost.errors import InvalidInput, UnknownRecord
+from milepost.errors import InvalidInput, OrderErased, UnknownRecord
 from milepost.insights import DeliveryDetail, OrderView
 
 
@@ -176,7 +176,7 @@ ROUTES = (
         query=Nothing,
         body=Nothing,
         answers={Status.ACCEPTED: QueuedDelivery},
-        problems=(UnknownRecord,),
+        problems=(UnknownRecord, OrderErased),
     ),
     Route(
         method="GET",

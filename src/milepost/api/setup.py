@@ -14,15 +14,9 @@ from milepost.api.answers import (
 from milepost.api.bodies import StoreBody
 from milepost.api.door import Answer, Call, Nothing, Route
 from milepost.api.problems import Status
-from milepost.delivery.model import Endpoint
 from milepost.errors import AlreadyExists, InvalidInput, UnknownRecord, UrlRefused
-from milepost.insights import EndpointView, StoreView, endpoint_view, store_view
-from milepost.operations import EndpointChange, EndpointInput
-from milepost.wiring import Hub
-
-
-def _shown(hub: Hub, endpoint: Endpoint) -> EndpointView:
-    return endpoint_view(endpoint, room=hub.rooms[endpoint.contract])
+from milepost.insights import EndpointView, StoreView, store_view
+from milepost.rules import EndpointChange, EndpointInput
 
 
 async def list_stores(call: Call[Nothing, Nothing]) -> Answer:
@@ -47,7 +41,7 @@ async def list_endpoints(call: Call[Nothing, Nothing]) -> Answer:
 async def add_endpoint(call: Call[Nothing, EndpointInput]) -> Answer:
     endpoint = await call.hub.operations.add_endpoint(call.account_id, call.body)
     return Answer(
-        NewEndpoint(_shown(call.hub, endpoint), endpoint.secrets[0]),
+        NewEndpoint(await call.hub.insights.shown(endpoint), endpoint.secrets[0]),
         Status.CREATED,
         ((b"location", b"/v1/endpoints/" + endpoint.endpoint_id.encode()),),
     )
@@ -61,7 +55,7 @@ async def change_endpoint(call: Call[Nothing, EndpointChange]) -> Answer:
     endpoint = await call.hub.operations.change_endpoint(
         call.account_id, call.path["endpoint_id"], call.body
     )
-    return Answer(_shown(call.hub, endpoint))
+    return Answer(await call.hub.insights.shown(endpoint))
 
 
 async def delete_endpoint(call: Call[Nothing, Nothing]) -> Answer:
@@ -72,12 +66,12 @@ async def delete_endpoint(call: Call[Nothing, Nothing]) -> Answer:
 
 async def pause_endpoint(call: Call[Nothing, Nothing]) -> Answer:
     endpoint = await call.hub.operations.pause_endpoint(call.account_id, call.path["endpoint_id"])
-    return Answer(_shown(call.hub, endpoint))
+    return Answer(await call.hub.insights.shown(endpoint))
 
 
 async def resume_endpoint(call: Call[Nothing, Nothing]) -> Answer:
     endpoint = await call.hub.operations.resume_endpoint(call.account_id, call.path["endpoint_id"])
-    return Answer(_shown(call.hub, endpoint))
+    return Answer(await call.hub.insights.shown(endpoint))
 
 
 async def test_endpoint(call: Call[Nothing, Nothing]) -> Answer:

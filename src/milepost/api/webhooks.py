@@ -15,7 +15,10 @@ import msgspec
 from milepost.contracts import sample
 from milepost.contracts.contract import Contract, Notice
 from milepost.contracts.shipmonk.shapes import OrderDetail
+from milepost.contracts.standard.operational import OperationalEnvelope
+from milepost.contracts.standard.operational import body as operational_body
 from milepost.contracts.standard.payloads import Envelope
+from milepost.delivery.health import Cause, OperationalEvent, OperationalType
 from milepost.delivery.model import Body, Claimed, Endpoint
 from milepost.delivery.signature import common_headers, new_secret
 from milepost.orders.model import Store
@@ -44,8 +47,16 @@ class WithingsNotification(msgspec.Struct, frozen=True):
     original_serial_number: str | msgspec.UnsetType = msgspec.UNSET
 
 
+OPERATIONAL = "operational"
+"""What happens to endpoints, which is told in the contract `standard` to those that subscribed."""
+
 SHAPES: Mapping[str, Any] = MappingProxyType(
-    {"standard": Envelope, "shipmonk": OrderDetail, "withings": WithingsNotification}
+    {
+        "standard": Envelope,
+        "shipmonk": OrderDetail,
+        "withings": WithingsNotification,
+        OPERATIONAL: OperationalEnvelope,
+    }
 )
 """The body's shape where it is known; another contract's is described by its example alone."""
 
@@ -74,20 +85,58 @@ def webhooks(
     rooms: Mapping[str, Contract], *, shapes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """One entry for each contract; `shapes` are the schemas of those bodies that are known."""
-    return {
+    told: dict[str, Any] = {
         name: {"post": _operation(room, rooms=rooms, schema=shapes.get(name, {"type": "object"}))}
         for name, room in rooms.items()
     }
+    told[OPERATIONAL] = {"post": _operational(rooms["standard"], schema=shapes[OPERATIONAL])}
+    return told
 
 
 def _operation(
     room: Contract, *, rooms: Mapping[str, Contract], schema: Mapping[str, Any]
 ) -> dict[str, Any]:
-    body = example_body(room, rooms=rooms)
-    examples = {"shipped": {"value": msgspec.json.decode(body.content)}}
+    return _notification(
+        f"{room.name}Notification",
+        summary=f"{room.title}: what an endpoint of the contract {room.name} is sent.",
+        room=room,
+        body=example_body(room, rooms=rooms),
+        schema=schema,
+        example="shipped",
+    )
+
+
+def _operational(room: Contract, *, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return _notification(
+        "operationalNotification",
+        summary="What happened to another endpoint: for endpoints that subscribed to that.",
+        room=room,
+        body=operational_body(example_event(), 1),
+        schema=schema,
+        example="paused",
+    )
+
+
+def example_event() -> OperationalEvent:
+    """An endpoint whose receiver wants no more."""
+    endpoint = _endpoint("withings", schedule="milepost-growing")
+    why = "the receiver answered 410 Gone"
+    return OperationalEvent(OperationalType.PAUSED, _AT, endpoint, Cause.RECEIVER, why)
+
+
+def _notification(
+    name: str,
+    *,
+    summary: str,
+    room: Contract,
+    body: Body,
+    schema: Mapping[str, Any],
+    example: str,
+) -> dict[str, Any]:
+    examples = {example: {"value": msgspec.json.decode(body.content)}}
     return {
-        "operationId": f"{room.name}Notification",
-        "summary": f"{room.title}: what an endpoint of the contract {room.name} is sent.",
+        "operationId": name,
+        "summary": summary,
         "tags": ["notifications"],
         "security": [],
         "parameters": list(_parameters(room, body)),
@@ -119,16 +168,22 @@ def _filled(shape: type[msgspec.Struct], *, only_required: bool) -> msgspec.Stru
     return msgspec.convert(dict.fromkeys(names, "12345"), shape)
 
 
-def _parameters(room: Contract, body: Body) -> Iterator[dict[str, Any]]:
-    credentials = _filled(room.credentials, only_required=False)
-    endpoint = Endpoint(
+def _endpoint(contract: str, *, schedule: str) -> Endpoint:
+    return Endpoint(
         account_id=_ACCOUNT,
         endpoint_id="ep_7m2k9q4t0x",
-        contract=room.name,
+        contract=contract,
         url="https://example.com/notifications",
-        schedule=room.schedules[0].name,
+        schedule=schedule,
         created_at=_AT,
         updated_at=_AT,
+    )
+
+
+def _parameters(room: Contract, body: Body) -> Iterator[dict[str, Any]]:
+    credentials = _filled(room.credentials, only_required=False)
+    endpoint = msgspec.structs.replace(
+        _endpoint(room.name, schedule=room.schedules[0].name),
         options=msgspec.json.encode(_filled(room.options, only_required=True)),
         credentials=msgspec.json.encode(credentials),
         secrets=(_SECRET,),

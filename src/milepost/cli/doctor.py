@@ -11,7 +11,6 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from ipaddress import ip_network
@@ -22,6 +21,7 @@ import msgspec
 import typer
 
 from milepost import __version__
+from milepost.cli.checks import Check, Level
 from milepost.cli.exits import ExitCode
 from milepost.cli.options import Database, Json, settings_given
 from milepost.cli.output import answer, table
@@ -43,23 +43,6 @@ ANSWER_WITHIN_S = 2.0
 NETWORK_FILESYSTEMS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "ceph", "glusterfs", "lustre")
 
 
-class Level(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One thing that was looked at: how it is, and what to do about it."""
-
-    name: str
-    level: Level
-    found: str
-    advice: str = ""
-
-
 class Known(msgspec.Struct, frozen=True):
     """What was read from a database that opens."""
 
@@ -72,11 +55,11 @@ Look = Callable[[Settings, Known], Iterator[Check]]
 
 def examine(settings: Settings) -> list[Check]:
     """Every check, whatever the others found."""
-    opened, known = _open(settings)
-    return [opened, *(check for look in _LOOKS for check in look(settings, known))]
+    opened, known = _open_postgres(settings) if settings.is_postgres else _open(settings)
+    return [*opened, *(check for look in _LOOKS for check in look(settings, known))]
 
 
-def _open(settings: Settings) -> tuple[Check, Known]:
+def _open(settings: Settings) -> tuple[list[Check], Known]:
     """Opens the database as a command does, which also compares its tables with the migrations."""
     path = sqlite_path(settings)
     if path is not None and not path.exists():
@@ -84,15 +67,33 @@ def _open(settings: Settings) -> tuple[Check, Known]:
         if not os.access(folder, os.W_OK):
             advice = "Make the folder, or name another file with --database."
             found = f"{folder} cannot be written to"
-            return Check("database", Level.FAIL, found, advice), Known()
+            return [Check("database", Level.FAIL, found, advice)], Known()
         advice = "milepost serve makes it."
-        return Check("database", Level.WARN, f"{path} is not there yet", advice), Known()
+        return [Check("database", Level.WARN, f"{path} is not there yet", advice)], Known()
     try:
         known = asyncio.run(_read(settings))
     except MilepostError as error:
         advice = "Restore a backup, run the version that wrote it, or name another --database."
-        return Check("database", Level.FAIL, str(error), advice), Known()
-    return Check("database", Level.OK, f"{settings.database_url} opens; its tables fit"), known
+        return [Check("database", Level.FAIL, str(error), advice)], Known()
+    found = f"{settings.database_url} opens; its tables fit"
+    return [Check("database", Level.OK, found)], known
+
+
+def _open_postgres(settings: Settings) -> tuple[list[Check], Known]:
+    """Asks every host first: whoever opens an empty database makes tables in it."""
+    from milepost.cli.postgres_checks import check_postgres, check_reachable
+    from milepost.store.postgres.survey import survey
+
+    places = asyncio.run(survey(settings.database_url))
+    reachable, more = check_reachable(places), list(check_postgres(places))
+    if reachable.level is not Level.OK:
+        return [reachable, *more], Known()
+    try:
+        known = asyncio.run(_read(settings))
+    except MilepostError as error:
+        advice = "Restore a backup, run the version that wrote it, or name another --database."
+        return [Check("database", Level.FAIL, str(error), advice), *more], Known()
+    return [reachable, *more], known
 
 
 async def _read(settings: Settings) -> Known:

@@ -2,79 +2,44 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import typer
 
+from milepost.cli.endpoint_options import (
+    Backlog,
+    Concurrency,
+    Credentials,
+    Description,
+    Identifier,
+    Options,
+    PauseAfter,
+    Policy,
+    PrivateNetworks,
+    Rate,
+    Schedule,
+    Statuses,
+    Stores,
+    Tells,
+    Timeout,
+)
 from milepost.cli.options import AccountName, Database, Json, examples
 from milepost.cli.output import answer, hint, record, say, table
 from milepost.cli.pairs import merged
 from milepost.cli.session import asked_for, in_account
 from milepost.contracts import ROOMS
-from milepost.delivery.model import Delivery, Endpoint, LanePolicy
-from milepost.delivery.signature import new_secret
+from milepost.delivery.model import Delivery, Endpoint
 from milepost.errors import InvalidInput
-from milepost.insights import EndpointView, endpoint_view
-from milepost.operations import EndpointChange, EndpointInput
+from milepost.insights import EndpointView
+from milepost.rules import EndpointChange, EndpointInput
 from milepost.wiring import Hub
 
 endpoint = typer.Typer(help="Endpoints: the URLs that are notified, each in its contract.")
 
 T = TypeVar("T")
-
-SECRET_BYTES = 32
-
-Identifier = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id, ep_…")]
-Description = Annotated[str | None, typer.Option(help="What it is for.", show_default=False)]
-Schedule = Annotated[
-    str | None,
-    typer.Option(help="When to try again; default: the contract's first.", show_default=False),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", help="Seconds to wait for a reply.", show_default=False),
-]
-Concurrency = Annotated[
-    int | None, typer.Option(help="How many requests at once.", show_default=False)
-]
-Policy = Annotated[
-    LanePolicy | None,
-    typer.Option(
-        "--lane-policy",
-        help="When a delivery is given up, the order's next one goes on, or the lane holds.",
-        show_default=False,
-    ),
-]
-PrivateNetworks = Annotated[
-    bool | None,
-    typer.Option(
-        "--allow-private-networks",
-        help="Take a URL on this machine or network; serve needs the same option to send there.",
-        show_default=False,
-    ),
-]
-Stores = Annotated[
-    list[str] | None, typer.Option("--store", help="Only this store; may be repeated.")
-]
-Statuses = Annotated[
-    list[str] | None, typer.Option("--status", help="Only this status; may be repeated.")
-]
-Options = Annotated[
-    list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="An option of the contract."),
-]
-Credentials = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--credential",
-        metavar="NAME=VALUE",
-        help="A credential of the contract; NAME=@FILE reads it from a file.",
-    ),
-]
 
 
 @endpoint.command(
@@ -95,7 +60,11 @@ def add_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command l
     statuses: Statuses = None,
     timeout_s: Timeout = None,
     concurrency: Concurrency = None,
+    requests_per_s: Rate = None,
     lane_policy: Policy = None,
+    backlog_policy: Backlog = None,
+    pause_after_h: PauseAfter = None,
+    operational: Tells = None,
     option: Options = None,
     credential: Credentials = None,
     secret: Annotated[
@@ -118,15 +87,19 @@ def add_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command l
         statuses=statuses,
         timeout_s=timeout_s,
         concurrency=concurrency,
+        requests_per_s=requests_per_s,
         lane_policy=lane_policy,
+        backlog_policy=backlog_policy,
+        pause_after_h=pause_after_h,
+        operational=operational,
         secret=secret,
         options=merged(option, shape=room.options, known=b"{}", name="--option"),
         credentials=merged(credential, shape=room.credentials, known=b"{}", name="--credential"),
     )
     wanted = _checked(EndpointInput, contract=contract, url=url, **given)
 
-    async def add(hub: Hub, account_id: str) -> Endpoint:
-        return await hub.operations.add_endpoint(account_id, wanted)
+    async def add(hub: Hub, account_id: str) -> Shown:
+        return await shown(hub, await hub.operations.add_endpoint(account_id, wanted))
 
     opened = in_account(
         add,
@@ -134,7 +107,7 @@ def add_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command l
         account=account,
         allow_private_networks=allow_private_networks,
     )
-    _show(opened, as_json=as_json, with_secret=True)
+    show_endpoint_record(opened, as_json=as_json, with_secret=True)
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -164,9 +137,17 @@ def list_endpoints(
         return
     table(
         "Endpoints",
-        ("endpoint", "contract", "url", "stores", "statuses", "state"),
+        ("endpoint", "contract", "url", "stores", "statuses", "health", "since"),
         [
-            (e.endpoint_id, e.contract, e.url, e.stores or "all", e.statuses or "all", e.state)
+            (
+                e.endpoint_id,
+                e.contract,
+                e.url,
+                e.stores or "all",
+                e.statuses or "all",
+                e.health.condition,
+                e.health.since,
+            )
             for e in endpoints
         ],
         empty="There is no endpoint yet: `milepost endpoint add URL --contract standard` opens "
@@ -183,11 +164,11 @@ def show_endpoint(
 ) -> None:
     """Show an endpoint; of its secrets and credentials only that they are there."""
 
-    async def read(hub: Hub, account_id: str) -> Endpoint:
+    async def read(hub: Hub, account_id: str) -> Shown:
         with asked_for(f"endpoint {endpoint_id}"):
-            return await hub.store.endpoint(account_id, endpoint_id)
+            return await shown(hub, await hub.store.endpoint(account_id, endpoint_id))
 
-    _show(in_account(read, database=database, account=account), as_json=as_json)
+    show_endpoint_record(in_account(read, database=database, account=account), as_json=as_json)
 
 
 @endpoint.command(
@@ -195,7 +176,6 @@ def show_endpoint(
     epilog=examples(
         "endpoint edit ep_0123456789 --url https://example.com/new",
         "endpoint edit ep_0123456789 --status delivered --all-stores",
-        "endpoint edit ep_0123456789 --rotate-secret",
     ),
 )
 def edit_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command line
@@ -209,23 +189,28 @@ def edit_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command 
     all_statuses: Annotated[bool, typer.Option("--all-statuses", help="Every status.")] = False,
     timeout_s: Timeout = None,
     concurrency: Concurrency = None,
+    requests_per_s: Rate = None,
+    any_rate: Annotated[bool, typer.Option("--any-rate", help="As many as come.")] = False,
     lane_policy: Policy = None,
+    backlog_policy: Backlog = None,
+    pause_after_h: PauseAfter = None,
+    never_pause: Annotated[bool, typer.Option("--never-pause", help="Never by itself.")] = False,
+    operational: Tells = None,
     option: Options = None,
     credential: Credentials = None,
-    rotate_secret: Annotated[
-        bool,
-        typer.Option("--rotate-secret", help="Sign with a new secret and, beside it, the old one."),
-    ] = False,
-    retire_secrets: Annotated[
-        bool, typer.Option("--retire-secrets", help="Sign with the newest secret alone.")
-    ] = False,
     allow_private_networks: PrivateNetworks = None,
     account: AccountName = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Change an endpoint; what is not named stays. Options and credentials are merged by name."""
-    if (all_stores and stores) or (all_statuses and statuses) or (rotate_secret and retire_secrets):
+    excluding = (
+        (all_stores, stores),
+        (all_statuses, statuses),
+        (any_rate, requests_per_s),
+        (never_pause, pause_after_h),
+    )
+    if any(none and some is not None for none, some in excluding):
         raise InvalidInput(field="", expected="one of two options that exclude each other")
     given = _given(
         url=url,
@@ -235,12 +220,18 @@ def edit_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command 
         statuses=statuses,
         timeout_s=timeout_s,
         concurrency=concurrency,
+        requests_per_s=requests_per_s,
         lane_policy=lane_policy,
+        backlog_policy=backlog_policy,
+        pause_after_h=pause_after_h,
+        operational=operational,
     )
     given |= {"stores": None} if all_stores else {}
     given |= {"statuses": None} if all_statuses else {}
+    given |= {"requests_per_s": None} if any_rate else {}
+    given |= {"pause_after_h": None} if never_pause else {}
 
-    async def change(hub: Hub, account_id: str) -> Endpoint:
+    async def change(hub: Hub, account_id: str) -> Shown:
         with asked_for(f"endpoint {endpoint_id}"):
             known = await hub.store.endpoint(account_id, endpoint_id)
             room = ROOMS[known.contract]
@@ -252,15 +243,10 @@ def edit_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command 
                 given["credentials"] = merged(
                     credential, shape=room.credentials, known=known.credentials, name="--credential"
                 )
-            if rotate_secret:
-                given["secrets"] = (
-                    new_secret(secrets.token_bytes(SECRET_BYTES)),
-                    *known.secrets[:1],
-                )
-            if retire_secrets:
-                given["secrets"] = known.secrets[:1]
             told = _checked(EndpointChange, **given)
-            return await hub.operations.change_endpoint(account_id, endpoint_id, told)
+            return await shown(
+                hub, await hub.operations.change_endpoint(account_id, endpoint_id, told)
+            )
 
     changed = in_account(
         change,
@@ -268,7 +254,7 @@ def edit_endpoint(  # noqa: PLR0913, PLR0917 - options are named on the command 
         account=account,
         allow_private_networks=allow_private_networks,
     )
-    _show(changed, as_json=as_json, with_secret=rotate_secret)
+    show_endpoint_record(changed, as_json=as_json)
 
 
 @endpoint.command(
@@ -283,11 +269,13 @@ def pause_endpoint(
 ) -> None:
     """Park what is pending and what becomes pending there, until it is resumed."""
 
-    async def pause(hub: Hub, account_id: str) -> Endpoint:
+    async def pause(hub: Hub, account_id: str) -> Shown:
         with asked_for(f"endpoint {endpoint_id}"):
-            return await hub.operations.pause_endpoint(account_id, endpoint_id, why=why)
+            return await shown(
+                hub, await hub.operations.pause_endpoint(account_id, endpoint_id, why=why)
+            )
 
-    _show(in_account(pause, database=database, account=account), as_json=as_json)
+    show_endpoint_record(in_account(pause, database=database, account=account), as_json=as_json)
 
 
 @endpoint.command("resume", epilog=examples("endpoint resume ep_0123456789"))
@@ -299,11 +287,11 @@ def resume_endpoint(
 ) -> None:
     """Send what was parked, and go on."""
 
-    async def resume(hub: Hub, account_id: str) -> Endpoint:
+    async def resume(hub: Hub, account_id: str) -> Shown:
         with asked_for(f"endpoint {endpoint_id}"):
-            return await hub.operations.resume_endpoint(account_id, endpoint_id)
+            return await shown(hub, await hub.operations.resume_endpoint(account_id, endpoint_id))
 
-    _show(in_account(resume, database=database, account=account), as_json=as_json)
+    show_endpoint_record(in_account(resume, database=database, account=account), as_json=as_json)
 
 
 @endpoint.command("remove", epilog=examples("endpoint remove ep_0123456789 --yes"))
@@ -356,35 +344,62 @@ def show_queued(delivery: Delivery, *, as_json: bool) -> None:
         hint(f"What came of it: milepost delivery show {delivery.delivery_id}")
 
 
-def _show(shown: Endpoint, *, as_json: bool, with_secret: bool = False) -> None:
+class Shown(NamedTuple):
+    """An endpoint as it is shown, and its signing secret, which is only when it was just made."""
+
+    view: EndpointView
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Shown({self.view.endpoint_id})"
+
+
+async def shown(hub: Hub, endpoint: Endpoint) -> Shown:
+    """An endpoint that was just read or changed, ready to be shown."""
+    return Shown(await hub.insights.shown(endpoint), endpoint.secrets[0])
+
+
+def show_endpoint_record(found: Shown, *, as_json: bool, with_secret: bool = False) -> None:
     """Shows an endpoint, and its signing secret only when it has just been made."""
-    view = endpoint_view(shown, room=ROOMS[shown.contract])
     if as_json:
-        answer({"endpoint": view, "secret": shown.secrets[0]} if with_secret else view)
+        told = {"endpoint": found.view, "secret": found.secret}
+        answer(told if with_secret else found.view)
         return
-    record("Endpoint", _facts(view))
+    record("Endpoint", _facts(found.view))
     if with_secret:
-        say(f"secret {shown.secrets[0]}", style="bold")
+        say(f"secret {found.secret}", style="bold")
         hint("Keep the secret now: it is not shown again. Receivers verify with it.")
 
 
 def _facts(view: EndpointView) -> Sequence[tuple[str, object]]:
     state = f"{view.state}: {view.state_why}" if view.state_why else view.state
+    health = view.health
     return [
         ("id", view.endpoint_id),
         ("contract", view.contract),
         ("url", view.url),
         ("description", view.description),
         ("state", state),
+        ("health", health.condition),
+        ("since", health.since),
+        ("failures in a row", health.failures),
+        ("last received", health.last_success_at),
+        ("last failed", health.last_failure_at),
+        ("with", health.last_outcome),
         ("stores", view.stores or "all"),
         ("statuses", view.statuses or "all"),
         ("schedule", view.schedule),
         ("timeout", f"{view.timeout_s:g} s"),
         ("requests at once", view.concurrency),
+        ("requests a second", f"{view.requests_per_s:g}" if view.requests_per_s else "any"),
         ("when one is given up", view.lane_policy.replace("_", " ")),
+        ("of a backlog", view.backlog_policy.replace("_", " ")),
+        ("pauses after failing", f"{view.pause_after_h:g} h" if view.pause_after_h else "never"),
+        ("operational events", view.operational),
         *((f"option {name}", value) for name, value in view.options.items()),
         ("credentials set", view.credentials_set),
         ("secrets", view.secrets_count),
+        *(("an old secret until", at) for at in view.old_secrets_until),
         ("opened", view.created_at),
         ("changed", view.updated_at),
     ]

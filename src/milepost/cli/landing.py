@@ -15,6 +15,7 @@ from milepost_receiver import (
     HeaderSource,
     MemorySeen,
     Notification,
+    OperationalNotification,
     Receiver,
     ReceiverError,
     ShipMonkNotification,
@@ -156,6 +157,8 @@ def words_of(notification: Notification) -> Words:
         case StandardNotification():
             order = notification.order
             return Words(order.order_key, order.state, order.replacement_for, notification.type)
+        case OperationalNotification():
+            return Words(notification.endpoint_id, notification.type, type=notification.type)
         case _:
             return Words(None, None)
 

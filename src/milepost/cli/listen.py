@@ -44,7 +44,9 @@ def make_receiver(
     try:
         match contract:
             case Contract.STANDARD:
-                return Receiver.standard(secrets=secrets, max_body_bytes=max_body_bytes)
+                return Receiver.standard(
+                    secrets=secrets, operational=True, max_body_bytes=max_body_bytes
+                )
             case Contract.WITHINGS:
                 return Receiver.withings(
                     secrets=secrets or None,

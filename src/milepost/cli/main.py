@@ -12,18 +12,27 @@ from typer.core import TyperGroup
 
 from milepost import __version__
 from milepost.cli.accounts import account, store
+from milepost.cli.attention import attention
+from milepost.cli.carriers import carrier
+from milepost.cli.clients import client
 from milepost.cli.deliveries import delivery, quarantine
 from milepost.cli.demo import demo
 from milepost.cli.doctor import doctor
+from milepost.cli.egress import egress
 from milepost.cli.endpoints import endpoint
+from milepost.cli.erasure import erase_order
 from milepost.cli.exits import MEANINGS, exit_code_of
 from milepost.cli.lifecycle import lifecycle
 from milepost.cli.listen import listen
 from milepost.cli.options import Json, examples
 from milepost.cli.orders import order
 from milepost.cli.output import answer, hint, say
+from milepost.cli.replacements import replace_order
+from milepost.cli.secrecy import keys
 from milepost.cli.serve import serve
 from milepost.cli.updates import update
+from milepost.cli.upkeep import upkeep
+from milepost.cli.work import work
 from milepost.errors import MilepostError
 
 
@@ -55,13 +64,39 @@ app.command(
     epilog=examples(
         "serve",
         "serve --port 8000 --database shop.db",
+        "serve --no-dispatch               # beside processes of `milepost work`",
         "serve --allow-private-networks    # receivers on this machine or network",
     )
 )(serve)
+app.command(
+    epilog=examples(
+        "work",
+        "work --port 8401 --json           # with /livez, /readyz and /metrics",
+        "work --database postgresql://milepost@db1,db2/milepost",
+    )
+)(work)
 app.command(epilog=examples("demo", "demo --json"))(demo)
 app.add_typer(account, name="account")
 app.add_typer(store, name="store")
 app.add_typer(endpoint, name="endpoint")
+app.add_typer(client, name="client")
+order.command(
+    "replace",
+    epilog=examples(
+        "order replace 1001",
+        "order replace 1001 --serial-number SN-001122334455 --note 'the display was broken'",
+        "order replace 1001 --key 1001-B --line SCALE-1:1",
+    ),
+)(replace_order)
+order.command(
+    "erase",
+    epilog=examples(
+        "order erase 1001 --yes",
+        "order erase 1001 --abandon-pending --note 'request 4711' --json",
+        "order erase --email ada@example.com --dry-run",
+        "order erase --email ada@example.com --yes",
+    ),
+)(erase_order)
 app.add_typer(order, name="order")
 app.command(
     epilog=examples(
@@ -72,7 +107,12 @@ app.command(
 )(update)
 app.add_typer(delivery, name="delivery")
 app.add_typer(quarantine, name="quarantine")
+app.add_typer(carrier, name="carrier")
+app.add_typer(egress, name="egress")
+app.add_typer(attention, name="attention")
 app.add_typer(lifecycle, name="lifecycle")
+app.add_typer(keys, name="secrets")
+app.add_typer(upkeep, name="upkeep")
 app.command(
     epilog=examples(
         "listen --secret whsec_…",

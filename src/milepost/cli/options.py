@@ -13,6 +13,7 @@ from milepost.settings import Settings, read_settings
 
 OWN_VARIABLES = (
     "MILEPOST_ACCOUNT",
+    "MILEPOST_CLIENT_SECRET",
     "MILEPOST_LISTEN_SECRET",
     "MILEPOST_LISTEN_BASIC",
     "MILEPOST_LISTEN_SIGNATURE_SECRET",
@@ -23,8 +24,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, times 
 Database = Annotated[
     str | None,
     typer.Option(
-        help="The database: sqlite:///path, or the path of an SQLite file. "
-        "Default: MILEPOST_DATABASE_URL, else milepost.db here.",
+        help="The database: sqlite:///path, the path of an SQLite file, or "
+        "postgresql://user@host/database. Default: MILEPOST_DATABASE_URL, else milepost.db here.",
         show_default=False,
     ),
 ]
@@ -42,6 +43,24 @@ After = Annotated[
     str | None,
     typer.Option(help="Go on after this cursor, which the page before gave.", show_default=False),
 ]
+
+PrivateNetworks = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-private-networks/--no-private-networks",
+        help="Whether endpoints may be at addresses that are not public.",
+        show_default=False,
+    ),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option(help="A network that is allowed besides, such as 10.1.0.0/16."),
+]
+LogLevel = Annotated[
+    str | None, typer.Option(help="debug, info, warning or error.", show_default=False)
+]
+LogFormat = Annotated[str | None, typer.Option(help="text or json.", show_default=False)]
+UntilEof = Annotated[bool, typer.Option("--until-eof", help="Stop when standard input ends.")]
 
 OrderName = Annotated[
     str, typer.Argument(metavar="ORDER", help="Its id, key, number or tracking number.")

@@ -83,7 +83,7 @@ def add_order(  # noqa: PLR0913, PLR0917 - options are named on the command line
         "ordered_at": moment(ordered_at, option="--ordered-at"),
         "currency": currency,
         "customer_email": email,
-        "lines": [_line(text) for text in line] if line else None,
+        "lines": [line_told(text) for text in line] if line else None,
         "replacement_for": replacement_for,
         "order_key": order_key,
         "source": source,
@@ -101,10 +101,11 @@ def add_order(  # noqa: PLR0913, PLR0917 - options are named on the command line
         (result,) = await hub.intake.orders(account_id, (item,))
         return result
 
-    _show_taken(in_account(add, database=database, account=account), as_json=as_json)
+    show_taken(in_account(add, database=database, account=account), as_json=as_json)
 
 
-def _show_taken(result: OrderResult, *, as_json: bool) -> None:
+def show_taken(result: OrderResult, *, as_json: bool) -> None:
+    """Shows what came of an order, or raises why it was not taken."""
     from milepost.api.answers import order_answer
 
     if result.order is None:
@@ -117,7 +118,8 @@ def _show_taken(result: OrderResult, *, as_json: bool) -> None:
     hint(f"Next: milepost update {taken.order_id} submitted")
 
 
-def _line(text: str) -> dict[str, object]:
+def line_told(text: str) -> dict[str, object]:
+    """A line as the command line writes it. Raises InvalidInput."""
     sku, *rest = text.split(":")
     try:
         quantity = int(rest[0]) if rest and rest[0] else 1

@@ -38,6 +38,8 @@ STYLES = {
     "abandoned": "red",
     "superseded": "cyan",
     "active": "green",
+    "healthy": "green",
+    "failing": "red",
     "paused": "yellow",
     "delivered": "green",
 }

@@ -28,7 +28,7 @@ def merged(
         field, equals, value = pair.partition("=")
         if not equals or not field:
             raise InvalidInput(field=name, expected="NAME=VALUE")
-        told[field] = _read(value) if value.startswith("@") else value
+        told[field] = text_or_file(value)
     fields |= _typed({**fields, **{f: v for f, v in told.items() if v}}, shape=shape, name=name)
     for field in [f for f, value in told.items() if not value]:
         fields.pop(field, None)
@@ -44,6 +44,14 @@ def _typed(fields: dict[str, Any], *, shape: type[msgspec.Struct], name: str) ->
         raise InvalidInput(field=where, expected=refused.expected) from None
     typed: dict[str, Any] = msgspec.to_builtins(whole)
     return {field: typed[field] for field in fields}
+
+
+def text_or_file(value: str) -> str:
+    """The value, or for `@FILE` what the file holds, less the white space around it.
+
+    Raises FileUnusable.
+    """
+    return _read(value) if value.startswith("@") else value
 
 
 def _read(value: str) -> str:

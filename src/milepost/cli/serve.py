@@ -12,7 +12,16 @@ import msgspec
 import typer
 
 from milepost import __version__
-from milepost.cli.options import Database, Json, settings_given
+from milepost.cli.options import (
+    Database,
+    Json,
+    LogFormat,
+    LogLevel,
+    Networks,
+    PrivateNetworks,
+    UntilEof,
+    settings_given,
+)
 from milepost.cli.output import answer, hint, stderr
 from milepost.logs import logger, set_up_logs
 from milepost.operations import Operations
@@ -38,7 +47,11 @@ async def begin(operations: Operations) -> First | None:
     """
     accounts = await operations.accounts()
     if not accounts:
-        account = await operations.add_account(FIRST_ACCOUNT)
+        # Of several processes that start on an empty database one gets it going.
+        first = await operations.add_first_account(FIRST_ACCOUNT)
+        if first is None:
+            return None
+        account = first
     else:
         account = accounts[0]
         begun = len(accounts) == 1 and account.name == FIRST_ACCOUNT
@@ -49,18 +62,19 @@ async def begin(operations: Operations) -> First | None:
     return First(account.account_id, store.store, made.text)
 
 
-async def _serve(settings: Settings, *, as_json: bool, until_eof: bool) -> None:
+async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof: bool) -> None:
     from milepost.api.app import create_app
     from milepost.cli.web import bind, serve_until, stop_event, url_of
+    from milepost.emulators import withings
 
-    _collect_rarely()
+    collect_rarely()
     bound = bind(settings.host, settings.port)
     url = url_of(bound)
     stop = stop_event(at_end_of_input=until_eof)
     log = logger("serve")
     hub = build(settings)
     try:
-        await hub.open(dispatch=True)
+        await hub.open(dispatch=dispatch)
         first = await begin(hub.operations)
 
         def started() -> None:
@@ -70,7 +84,7 @@ async def _serve(settings: Settings, *, as_json: bool, until_eof: bool) -> None:
 
         await serve_until(
             stop,
-            create_app(hub, log_requests=settings.logs_requests),
+            create_app(hub, beside=withings.routes(hub), log_requests=settings.logs_requests),
             bound=bound,
             lifespan="off",
             graceful_s=settings.stop_s,
@@ -107,7 +121,7 @@ def _announce(url: str, *, settings: Settings, first: First | None, as_json: boo
         hint("Keep it now: it is not shown again. More: milepost account key add")
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """Lets the cycle collector leave alone what start-up made, and come less often.
 
     What an order or a delivery allocates has no cycles and goes by reference count; looking for
@@ -118,7 +132,7 @@ def _collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _allow_many_files() -> None:
+def allow_many_files() -> None:
     """Takes as many file descriptors as we may: every connection, in and out, needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
@@ -140,34 +154,26 @@ def serve(
         ),
     ] = None,
     database: Database = None,
-    allow_private_networks: Annotated[
-        bool | None,
+    dispatch: Annotated[
+        bool,
         typer.Option(
-            "--allow-private-networks/--no-private-networks",
-            help="Whether endpoints may be at addresses that are not public.",
-            show_default=False,
+            "--dispatch/--no-dispatch",
+            help="Whether this process sends too, or leaves that to `milepost work`.",
         ),
-    ] = None,
-    allow_network: Annotated[
-        list[str] | None,
-        typer.Option(help="A network that is allowed besides, such as 10.1.0.0/16."),
-    ] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error.", show_default=False)
-    ] = None,
-    log_format: Annotated[
-        str | None, typer.Option(help="text or json.", show_default=False)
-    ] = None,
-    until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="Stop when standard input ends.")
-    ] = False,
+    ] = True,
+    allow_private_networks: PrivateNetworks = None,
+    allow_network: Networks = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    until_eof: UntilEof = False,
     as_json: Json = False,
 ) -> None:
     """Run the hub: migrations, the HTTP interface and the dispatcher in one process.
 
     An empty database gets the account main, the store main and an API key, which is printed this
     once. With --json one value on standard output says when it is ready, and holds that key.
-    SIGTERM and Ctrl-C stop it without losing anything; a second one ends it at once.
+    SIGTERM and Ctrl-C stop it without losing anything; a second one ends it at once. With
+    --no-dispatch it sends nothing: processes of `milepost work` do.
     """
     from milepost.cli.web import run
 
@@ -182,5 +188,5 @@ def serve(
         log_format=log_format,
     )
     set_up_logs(level=settings.log_level, form=settings.log_format)
-    _allow_many_files()
-    run(_serve(settings, as_json=as_json, until_eof=until_eof))
+    allow_many_files()
+    run(_serve(settings, dispatch=dispatch, as_json=as_json, until_eof=until_eof))

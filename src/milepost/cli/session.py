@@ -41,13 +41,28 @@ def with_hub(
     quiet = {"debug": "debug", "info": "warning"}.get(settings.log_level, settings.log_level)
     set_up_logs(level=quiet, form=settings.log_format)
     if not new:
-        _check_there(settings)
+        check_there(settings)
 
     async def whole() -> T:
         hub = build(settings)
         try:
             await hub.open(dispatch=False)
             return await work(hub)
+        finally:
+            await hub.close()
+
+    return asyncio.run(whole())
+
+
+def without_secrets(*, database: str | None) -> int:
+    """Takes the secrets of every endpoint away; returns how many endpoints there are."""
+    settings = settings_given(os.environ, database=database)
+    check_there(settings)
+
+    async def whole() -> int:
+        hub = build(settings)
+        try:
+            return await hub.store.open_without_secrets(now=hub.now())
         finally:
             await hub.close()
 
@@ -75,7 +90,8 @@ def sqlite_path(settings: Settings) -> Path | None:
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 
-def _check_there(settings: Settings) -> None:
+def check_there(settings: Settings) -> None:
+    """Raises StoreError for an SQLite file that is not there."""
     path = sqlite_path(settings)
     if path is not None and not path.exists():
         # A mistyped path must not become an empty database that answers "nothing here".

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from milepost.contracts.refusal import refusal
+from milepost.delivery.health import OperationalEvent
 from milepost.delivery.model import Body, Claimed
 from milepost.delivery.retry import Schedule
 from milepost.errors import InvalidInput
@@ -54,6 +55,9 @@ class Contract:
     headers: what the contract adds to our common headers, given the claimed delivery.
     received: whether a reply's status means that the receiver has it.
     options, credentials, extensions: what an endpoint, and an order or parcel, may say in it.
+    latest_suffices: whether a notification says all that those before it said, so that an endpoint
+    may choose to get the latest of a backlog alone.
+    operational: the bytes of an operational event with its number, where they have a form in it.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Contract:
     parcel_extensions: type[msgspec.Struct] | None = None
     line_extensions: type[msgspec.Struct] | None = None
     shows_others: bool = False
+    latest_suffices: bool = False
+    operational: Callable[[OperationalEvent, int], Body] | None = None
 
     def schedule(self, name: str) -> Schedule:
         """The schedule of this name. Raises InvalidInput naming those that there are."""

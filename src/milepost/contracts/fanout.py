@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from milepost.contracts.contract import Contract, Notice, Words, read_as
-from milepost.delivery.model import Body, Endpoint, NewDelivery
+from milepost.delivery.model import BacklogPolicy, Body, Endpoint, NewDelivery
 from milepost.orders.events import OrderEvent
 from milepost.orders.model import Order, Store
 
@@ -25,8 +25,9 @@ def fan_out(
 ) -> list[NewDelivery]:
     """The deliveries of one event: for each endpoint whose contract shows something new.
 
-    Endpoints that speak alike (same contract, same options) share one body. `lease` says whether
-    this process could send to the endpoint at once.
+    Endpoints that speak alike (same contract, same options) share one body. Of a fake order nobody
+    is told but in the contract whose test mode made it. `lease` says whether this process could
+    send to the endpoint at once.
     """
     deliveries: list[NewDelivery] = []
     news: dict[str, str | None] = {}
@@ -38,6 +39,8 @@ def fan_out(
             news[room.name] = _news(room, before=before, after=after)
         status = news[room.name]
         if status is None or not endpoint.wants(store=after.store, status=status):
+            continue
+        if after.fake and room.name not in after.content.extensions:
             continue
         key = (room.name, endpoint.options)
         body = bodies.get(key)
@@ -55,6 +58,9 @@ def fan_out(
                 status=status,
                 body=body,
                 lease=lease(endpoint),
+                supersedes=(
+                    endpoint.backlog_policy is BacklogPolicy.LATEST and room.latest_suffices
+                ),
             )
         )
     return deliveries

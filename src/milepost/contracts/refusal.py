@@ -15,7 +15,7 @@ from milepost.errors import InvalidInput
 _AT = re.compile(r"^(?P<said>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", re.DOTALL)
-_NAMED = re.compile(r"^(?P<name>\w+): expected (?P<expected>.*)$", re.DOTALL)
+_NAMED = re.compile(r"^(?P<name>[\w.\[\]]+): expected (?P<expected>.*)$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[[^\]]*\]")
 _PLAINLY: Mapping[str, str] = MappingProxyType(
     {

@@ -104,8 +104,13 @@ def span(seconds: int) -> str:
 
 
 def _waits(schedule: Schedule) -> str:
-    runs = [(wait, len(list(same))) for wait, same in groupby(schedule.waits_s)]
-    return ", ".join(f"{count} × {span(wait)}" if count > 1 else span(wait) for wait, count in runs)
+    spreads = schedule.spreads_s or (0,) * len(schedule.waits_s)
+    waits = [
+        span(wait) + (f" + up to {span(spread)}" if spread else "")
+        for wait, spread in zip(schedule.waits_s, spreads, strict=True)
+    ]
+    runs = [(wait, len(list(same))) for wait, same in groupby(waits)]
+    return ", ".join(f"{count} × {wait}" if count > 1 else wait for wait, count in runs)
 
 
 def _named(state: State, reason: Reason | None) -> str:

@@ -11,6 +11,9 @@ import msgspec
 ENDPOINT_TEST = "tst_"
 """The prefix of the order id under which a test notification is sent."""
 
+OPERATIONS = "ops_"
+"""The prefix of the order id under which operational events are sent; an endpoint's id follows."""
+
 
 class EndpointState(StrEnum):
     """Whether deliveries of an endpoint are sent; while it is paused they are parked."""
@@ -26,11 +29,39 @@ class LanePolicy(StrEnum):
     HOLD = "hold"
 
 
+class BacklogPolicy(StrEnum):
+    """What a lane sends of what waits in it: every step, or only the latest and what was begun."""
+
+    EVERY_STEP = "every_step"
+    LATEST = "latest"
+
+
+class Operational(StrEnum):
+    """Whether an endpoint is told of operational events: not, beside orders, or of nothing else."""
+
+    NONE = "none"
+    ALSO = "also"
+    ONLY = "only"
+
+
+class RetiringSecret(msgspec.Struct, frozen=True, gc=False):
+    """A secret that was replaced and signs beside the new one, up to this time and not at it."""
+
+    text: str
+    until: datetime
+
+    def __repr__(self) -> str:
+        return f"RetiringSecret(…, until {self.until.isoformat()})"
+
+
 class Endpoint(msgspec.Struct, frozen=True, gc=False):
     """Where an account's notifications go: a URL, a contract, and how it is spoken there.
 
     `options` and `credentials` are JSON that the contract's room reads; `secrets` sign, the
-    current one first. `stores` and `statuses` are the subscription: None means all of them.
+    current one first, and so do those that are `retiring`, the last one first, until their time.
+    `stores` and `statuses` are the subscription: None means all of them.
+    `state_at` is since when it is active or paused, None since it was opened. `requests_per_s` and
+    `pause_after_h` (hours of nothing but failures) are None where there is no such limit.
     """
 
     account_id: str
@@ -51,14 +82,22 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False):
     options: bytes = b"{}"
     credentials: bytes = b"{}"
     secrets: tuple[str, ...] = ()
+    retiring: tuple[RetiringSecret, ...] = ()
+    state_at: datetime | None = None
+    requests_per_s: float | None = None
+    pause_after_h: float | None = None
+    backlog_policy: BacklogPolicy = BacklogPolicy.EVERY_STEP
+    operational: Operational = Operational.NONE
 
     def __repr__(self) -> str:
         return f"Endpoint({self.endpoint_id}, {self.contract}, {self.state})"
 
     def wants(self, *, store: str, status: str) -> bool:
         """Whether this endpoint subscribed to the store and to the status."""
-        return (self.stores is None or store in self.stores) and (
-            self.statuses is None or status in self.statuses
+        return (
+            (self.stores is None or store in self.stores)
+            and (self.statuses is None or status in self.statuses)
+            and self.operational is not Operational.ONLY
         )
 
 
@@ -82,7 +121,8 @@ class NewDelivery(msgspec.Struct, frozen=True, gc=False):
     """A delivery that intake makes, one event for one endpoint, and the bytes it will carry.
 
     `status` is the contract's word that it brings. `lease` asks that its lane be leased to the
-    process that makes it, if the lane is empty.
+    process that makes it, if the lane is empty. `supersedes` makes those before it in its lane
+    needless that were not begun and that nobody asked for.
     """
 
     endpoint: Endpoint
@@ -91,6 +131,7 @@ class NewDelivery(msgspec.Struct, frozen=True, gc=False):
     status: str
     body: Body
     lease: bool = False
+    supersedes: bool = False
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
@@ -181,12 +222,13 @@ class Outcome(StrEnum):
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP POST, ready to go."""
+    """One HTTP request, ready to go: a POST, or a GET, which has no body."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout_s: float
+    method: str = "POST"
 
     def __repr__(self) -> str:
         return f"Request({self.url}, {len(self.body)} bytes)"

@@ -33,6 +33,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+ACKNOWLEDGE = Acknowledge()
 Step = Acknowledge | Retry | Abandon | Pause
 
 _BY_FAILURE: Mapping[Failure, Outcome] = MappingProxyType(
@@ -83,7 +84,7 @@ def next_step(
     """What is done after attempt number `tries` of the schedule came to this outcome."""
     match outcome:
         case Outcome.ACKNOWLEDGED:
-            return Acknowledge()
+            return ACKNOWLEDGE
         case Outcome.GONE:
             return Pause("the receiver answered 410 Gone")
         case (

@@ -13,17 +13,32 @@ JITTER = 0.1
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """The waits between attempts in seconds, the first after attempt 1, and who published them."""
+    """The waits between attempts in seconds, the first after attempt 1, and who published them.
+
+    `spreads_s` say by how much each wait may be longer by chance, where the source says so;
+    without them it is JITTER.
+    """
 
     name: str
     title: str
     source: str
     waits_s: tuple[int, ...]
+    spreads_s: tuple[int, ...] = ()
 
     @property
     def attempts(self) -> int:
         """How many attempts there are in all."""
         return len(self.waits_s) + 1
+
+    def spreads(self) -> list[float]:
+        """By how many seconds each wait may be longer."""
+        return [float(s) for s in self.spreads_s] or [wait * JITTER for wait in self.waits_s]
+
+    def wait_s(self, tries: int, *, chance: float) -> float:
+        """How long to wait after so many attempts; `chance` in [0, 1) makes it longer."""
+        wait = self.waits_s[tries - 1]
+        spread = self.spreads_s[tries - 1] if self.spreads_s else wait * JITTER
+        return wait + spread * chance
 
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -51,14 +66,18 @@ def retry_at(
     """
     if tries > len(schedule.waits_s):
         return None
-    wait = timedelta(seconds=schedule.waits_s[tries - 1] * (1 + JITTER * chance))
-    asked = _read_retry_after(retry_after, now=now)
+    wait = timedelta(seconds=schedule.wait_s(tries, chance=chance))
+    asked = read_retry_after(retry_after, now=now)
     if asked is not None:
         wait = max(wait, min(asked, LONGEST_RETRY_AFTER))
     return now + wait
 
 
-def _read_retry_after(value: str | None, *, now: datetime) -> timedelta | None:
+def read_retry_after(value: str | None, *, now: datetime) -> timedelta | None:
+    """How long a Retry-After header asks to wait: seconds or an HTTP date (RFC 9110 §10.2.3).
+
+    None for one that is missing or says neither; less than nothing for a time that is over.
+    """
     if value is None:
         return None
     text = value.strip()

@@ -1,12 +1,12 @@
 """What is read: orders, their history, deliveries and what was not applied; never a secret."""
 
+from milepost.insights.endpoint_views import EndpointView, HealthView, endpoint_view
 from milepost.insights.reads import Insights
 from milepost.insights.views import (
     AttemptView,
     ContractView,
     DeliveryDetail,
     DeliveryView,
-    EndpointView,
     EventView,
     OrderSummary,
     OrderView,
@@ -16,7 +16,6 @@ from milepost.insights.views import (
     StoreView,
     contract_view,
     delivery_view,
-    endpoint_view,
     event_view,
     order_summary,
     order_view,
@@ -30,6 +29,7 @@ __all__ = [
     "DeliveryView",
     "EndpointView",
     "EventView",
+    "HealthView",
     "Insights",
     "OrderSummary",
     "OrderView",

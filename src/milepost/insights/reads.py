@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from milepost.contracts.contract import Contract
-from milepost.delivery.model import DeliveryState, delivery_id, read_delivery_id
+from milepost.delivery.health import Health
+from milepost.delivery.model import DeliveryState, Endpoint, delivery_id, read_delivery_id
 from milepost.errors import UnknownRecord
+from milepost.insights.endpoint_views import EndpointView, endpoint_view
 from milepost.insights.views import (
     ContractView,
     DeliveryDetail,
     DeliveryView,
-    EndpointView,
     EventView,
     OrderSummary,
     OrderView,
@@ -21,7 +22,6 @@ from milepost.insights.views import (
     contract_view,
     delivery_detail,
     delivery_view,
-    endpoint_view,
     event_view,
     order_summary,
     order_view,
@@ -104,12 +104,23 @@ class Insights:
     async def endpoint(self, account_id: str, endpoint_id: str) -> EndpointView:
         """Raises UnknownRecord."""
         endpoint = await self._store.endpoint(account_id, endpoint_id)
-        return endpoint_view(endpoint, room=self._rooms[endpoint.contract])
+        return await self.shown(endpoint)
+
+    async def shown(self, endpoint: Endpoint) -> EndpointView:
+        """An endpoint that was just read or changed, and how it is doing."""
+        records = await self._store.health(endpoint.account_id)
+        return self._shown(endpoint, health=records)
+
+    def _shown(self, endpoint: Endpoint, *, health: Mapping[str, Health]) -> EndpointView:
+        room = self._rooms[endpoint.contract]
+        record = health.get(endpoint.endpoint_id, Health())
+        return endpoint_view(endpoint, room=room, health=record)
 
     async def endpoints(self, account_id: str) -> Sequence[EndpointView]:
         """The account's endpoints, oldest first."""
         found = await self._store.endpoints(account_id)
-        return [endpoint_view(e, room=self._rooms[e.contract]) for e in found]
+        records = await self._store.health(account_id)
+        return [self._shown(endpoint, health=records) for endpoint in found]
 
     def contracts(self) -> Sequence[ContractView]:
         """Every contract that an endpoint can speak."""
@@ -157,4 +168,8 @@ class Insights:
         if name not in names:
             raise UnknownRecord
         attempts = await self._store.attempts(account_id, endpoint_id, order_id, sequence)
-        return delivery_detail(delivery, body=body, attempts=[attempt_view(a) for a in attempts])
+        erased = None
+        if not body:
+            erased = await self._store.erased_body(account_id, endpoint_id, order_id, sequence)
+        made = [attempt_view(attempt) for attempt in attempts]
+        return delivery_detail(delivery, body=body, erased=erased, attempts=made)

@@ -9,20 +9,18 @@ from typing import Any
 
 import msgspec
 
-from milepost.contracts.contract import Contract, read_as
+from milepost.contracts.contract import Contract
 from milepost.delivery.model import (
     Attempt,
     Delivery,
     DeliveryState,
-    Endpoint,
-    EndpointState,
-    LanePolicy,
     Outcome,
 )
 from milepost.orders.events import EventType, OrderEvent, Verdict
 from milepost.orders.lifecycle import Reason, State
 from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
 from milepost.ports import Quarantined
+from milepost.ports.upkeep import ErasedBody
 
 
 class View(msgspec.Struct, frozen=True, gc=False):
@@ -63,8 +61,12 @@ class OrderSummary(View, frozen=True):
 
 
 class OrderView(OrderSummary, frozen=True):
-    """An order with its parcels, what was ordered, and what each contract shows of it."""
+    """An order with its parcels, what was ordered, and what each contract shows of it.
 
+    `erased_at` is when its personal data was erased: since then it takes nothing more.
+    """
+
+    erased_at: datetime | None
     parcels: list[ParcelView]
     words: dict[str, dict[str, str | None]]
     content: OrderContent
@@ -98,28 +100,6 @@ class StoreView(View, frozen=True):
     created_at: datetime
 
 
-class EndpointView(View, frozen=True):
-    """An endpoint without its secrets; of the credentials only the names that are set."""
-
-    endpoint_id: str
-    contract: str
-    url: str
-    description: str
-    state: EndpointState
-    state_why: str
-    schedule: str
-    stores: list[str] | None
-    statuses: list[str] | None
-    timeout_s: float
-    concurrency: int
-    lane_policy: LanePolicy
-    options: dict[str, Any]
-    credentials_set: list[str]
-    secrets_count: int
-    created_at: datetime
-    updated_at: datetime
-
-
 class DeliveryView(View, frozen=True):
     """One event for one endpoint: where it stands and how often it was tried."""
 
@@ -151,11 +131,23 @@ class AttemptView(View, frozen=True):
     response: str
 
 
+class ErasedBodyView(View, frozen=True):
+    """What is left of a body whose order's personal data was erased: which bytes they were."""
+
+    sha256: str
+    size: int
+    content_type: str
+
+
 class DeliveryDetail(DeliveryView, frozen=True):
-    """A delivery with its bytes (`body_encoding` is utf-8, or base64 for others) and attempts."""
+    """A delivery with its bytes (`body_encoding` is utf-8, or base64 for others) and attempts.
+
+    The body is empty when it was `erased`.
+    """
 
     body: str
     body_encoding: str
+    erased: ErasedBodyView | None
     attempts_made: list[AttemptView]
 
 
@@ -176,17 +168,24 @@ class QuarantineView(View, frozen=True):
 
 
 class ScheduleView(View, frozen=True):
-    """When deliveries are tried again: the waits after each attempt, and who published them."""
+    """When deliveries are tried again: the waits after each attempt, and who published them.
+
+    Each wait may be longer by chance, by up to so many seconds of `spreads_s`.
+    """
 
     name: str
     title: str
     source: str
     attempts: int
     waits_s: list[int]
+    spreads_s: list[float]
 
 
 class ContractView(View, frozen=True):
-    """A contract: its statuses, which of them are notified, its schedules and what it takes."""
+    """A contract: its statuses, which of them are notified, its schedules and what it takes.
+
+    With `latest_suffices` an endpoint may choose to get the latest of a backlog alone.
+    """
 
     name: str
     title: str
@@ -194,6 +193,8 @@ class ContractView(View, frozen=True):
     sends: list[str]
     schedules: list[ScheduleView]
     timeout_s: float
+    latest_suffices: bool
+    tells_operational_events: bool
     options: dict[str, Any]
     credentials: dict[str, Any]
     order_extensions: dict[str, Any] | None
@@ -241,6 +242,7 @@ def order_summary(order: Order) -> OrderSummary:
 def order_view(order: Order, *, rooms: Mapping[str, Contract]) -> OrderView:
     return OrderView(
         **_summary(order),
+        erased_at=order.erased_at,
         parcels=[parcel_view(p) for p in order.parcels],
         words={room.name: dict(room.words(order)) for room in rooms.values()},
         content=order.content,
@@ -270,29 +272,6 @@ def store_view(store: Store) -> StoreView:
     return StoreView(store.store, store.number, store.name, store.created_at)
 
 
-def endpoint_view(endpoint: Endpoint, *, room: Contract) -> EndpointView:
-    options = read_as(room.options, endpoint.options)
-    return EndpointView(
-        endpoint_id=endpoint.endpoint_id,
-        contract=endpoint.contract,
-        url=endpoint.url,
-        description=endpoint.description,
-        state=endpoint.state,
-        state_why=endpoint.state_why,
-        schedule=endpoint.schedule,
-        stores=None if endpoint.stores is None else list(endpoint.stores),
-        statuses=None if endpoint.statuses is None else list(endpoint.statuses),
-        timeout_s=endpoint.timeout_s,
-        concurrency=endpoint.concurrency,
-        lane_policy=endpoint.lane_policy,
-        options=msgspec.to_builtins(options),
-        credentials_set=sorted(msgspec.json.decode(endpoint.credentials, type=dict[str, Any])),
-        secrets_count=len(endpoint.secrets),
-        created_at=endpoint.created_at,
-        updated_at=endpoint.updated_at,
-    )
-
-
 def _standing(delivery: Delivery) -> dict[str, Any]:
     return {
         "delivery_id": delivery.delivery_id,
@@ -316,14 +295,21 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
 
 
 def delivery_detail(
-    delivery: Delivery, *, body: bytes, attempts: list[AttemptView]
+    delivery: Delivery, *, body: bytes, erased: ErasedBody | None, attempts: list[AttemptView]
 ) -> DeliveryDetail:
     try:
         text, encoding = body.decode(), "utf-8"
     except UnicodeDecodeError:
         text, encoding = base64.b64encode(body).decode(), "base64"
+    left = None
+    if erased is not None:
+        left = ErasedBodyView(erased.sha256.hex(), erased.size, erased.content_type)
     return DeliveryDetail(
-        **_standing(delivery), body=text, body_encoding=encoding, attempts_made=attempts
+        **_standing(delivery),
+        body=text,
+        body_encoding=encoding,
+        erased=left,
+        attempts_made=attempts,
     )
 
 
@@ -365,10 +351,12 @@ def contract_view(room: Contract) -> ContractView:
         statuses=list(room.statuses),
         sends=[status for status in room.statuses if status in room.sends],
         schedules=[
-            ScheduleView(s.name, s.title, s.source, s.attempts, list(s.waits_s))
+            ScheduleView(s.name, s.title, s.source, s.attempts, list(s.waits_s), s.spreads())
             for s in room.schedules
         ],
         timeout_s=room.timeout_s,
+        latest_suffices=room.latest_suffices,
+        tells_operational_events=room.operational is not None,
         options=_schema(room.options),
         credentials=_schema(room.credentials),
         order_extensions=_schema_if_any(room.order_extensions),

@@ -78,6 +78,7 @@ class Sender:
         self._hosts: dict[str, Host] = {}
         self._flying: dict[Any, Transfer] = {}
         self._idle: list[Transfer] = []
+        self._added: list[tuple[Transfer, float, float]] = []
         self._waiting = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._epoll = select.epoll()
@@ -191,6 +192,7 @@ class Sender:
             _answer_soon(done, failure=Failure.PROTOCOL, why=f"libcurl: {error}")
         else:
             self._flying[transfer.curl] = transfer
+            self._added.append((transfer, began, request.timeout_s))
             if not host.known:
                 host.scout = transfer
             self._wake_in(0)
@@ -264,10 +266,26 @@ class Sender:
         self._collect()
 
     def _act(self, fd: int, action: int) -> None:
+        if self._added:
+            self._drop_overdue()
         try:
             _, self._running = self._multi.socket_action(fd, action)
         except pycurl.error as error:
             self._start_over(f"libcurl: {error}")
+
+    def _drop_overdue(self) -> None:
+        """Takes back what was to be begun and has no time left, as if it had been.
+
+        A process that was stopped must not put on the wire what was meant for long ago; libcurl
+        sees to that for everything that it has begun.
+        """
+        added, self._added = self._added, []
+        now = monotonic()
+        for transfer, began, timeout_s in added:
+            mine = transfer.began == began and self._flying.get(transfer.curl) is transfer
+            if mine and now >= began + timeout_s:
+                reply = _unsent(Failure.TIMEOUT, "it could not be begun in time", began)
+                self._end(transfer, reply, resolved=transfer.host.known)
 
     def _collect(self) -> None:
         """Answers what has ended, begins what the answers led to, and sets the alarm anew."""
@@ -308,11 +326,16 @@ class Sender:
             self._alarm = self._loop.call_at(at, self._on_time)
 
     def _land(self, curl: Any, code: int, *, message: str) -> None:
-        transfer = self._flying.pop(curl)
-        self._multi.remove_handle(curl)
-        reply = transfer.reply(code, message=message)
+        transfer = self._flying[curl]
+        resolved = code == pycurl.E_OK or not transfer.unresolved(code)
+        self._end(transfer, transfer.reply(code, message=message), resolved=resolved)
+
+    def _end(self, transfer: Transfer, reply: Reply, *, resolved: bool) -> None:
+        """Takes the exchange off libcurl's hands, and answers it and whoever waited for it."""
+        del self._flying[transfer.curl]
+        self._multi.remove_handle(transfer.curl)
         host, done = transfer.host, transfer.done
-        host.known = code == pycurl.E_OK or not transfer.unresolved(code)
+        host.known = resolved
         if host.scout is transfer:
             host.scout = None
             if not host.known:

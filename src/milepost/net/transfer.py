@@ -67,6 +67,10 @@ FAILURES: Mapping[int, Failure] = MappingProxyType(
 )
 """How an exchange failed, by libcurl's result code; a code that is not here is PROTOCOL."""
 
+POST = "POST"
+METHODS: Mapping[str, int] = MappingProxyType({POST: pycurl.POST, "GET": pycurl.HTTPGET})
+"""The methods that can be sent, as libcurl asks for them."""
+
 _FIXED = (
     (pycurl.POST, 1),
     (pycurl.NOSIGNAL, 1),
@@ -105,6 +109,7 @@ _FRAMING = frozenset(
         "upgrade",
     }
 )
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _names_seen: set[str] = set()
 _first = itemgetter(0)
@@ -148,6 +153,7 @@ class Transfer:
         "_body",
         "_limits",
         "_lines",
+        "_method",
         "_posted",
         "_received",
         "_timeout_ms",
@@ -168,6 +174,7 @@ class Transfer:
         self._url = ""
         self._timeout_ms = 0
         self._posted: bytes | None = None
+        self._method = POST
         self.host = Host()
         self.done: Done = _nobody
         self.began = 0.0
@@ -206,11 +213,14 @@ class Transfer:
             if timeout_ms != self._timeout_ms:
                 self.curl.setopt(pycurl.TIMEOUT_MS, timeout_ms)
                 self._timeout_ms = timeout_ms
-            if request.body is not self._posted:
+            if request.method != self._method:
+                self.curl.setopt(METHODS[request.method], 1)
+                self._method, self._posted = request.method, None
+            if request.body is not self._posted and request.method == POST:
                 self.curl.setopt(pycurl.POSTFIELDS, request.body)
                 self._posted = request.body
             self.curl.setopt(pycurl.HTTPHEADER, lines)
-        except (pycurl.error, TypeError, ValueError, OverflowError) as error:
+        except (pycurl.error, KeyError, TypeError, ValueError, OverflowError) as error:
             self._url, self._timeout_ms, self._posted = "", 0, None
             raise Unsendable(f"libcurl refused the request: {_plain(str(error))}") from None
 
@@ -279,7 +289,7 @@ def header_lines(headers: tuple[tuple[str, str], ...]) -> list[str]:
     # libcurl takes "name:" as an order to leave the header out and "name;" for an empty value.
     lines = [f"{name}: {value}" if value.strip(" ") else f"{name};" for name, value in headers]
     text = "".join(lines)
-    if not (text.isascii() and text.isprintable()):
+    if not (text.isascii() and not text.encode().translate(None, _PRINTABLE)):
         bad = next(name for name, value in headers if not (value.isascii() and value.isprintable()))
         raise Unsendable(f"header {bad} holds a character that cannot be sent")
     lines += _NOT_ADDED

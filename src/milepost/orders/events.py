@@ -31,6 +31,7 @@ class EventType(StrEnum):
     CREATED = "order.created"
     STATE_CHANGED = "order.state_changed"
     UPDATED = "order.updated"
+    ERASED = "order.erased"
     TEST = "endpoint.test"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -16,9 +17,12 @@ from milepost.orders.lifecycle import (
     State,
 )
 
+REAL_ORDER, FAKE_ORDER = "ord_", "tst_"
+"""How an order's id begins: one that was ordered, and one that test mode made up."""
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Text = Annotated[str, msgspec.Meta(max_length=1_000)]
-LongText = Annotated[str, msgspec.Meta(max_length=10_000)]
+LongText = Annotated[str, msgspec.Meta(max_length=65_536)]
 Url = Annotated[str, msgspec.Meta(max_length=2_048)]
 Quantity = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -32,8 +36,10 @@ class Content(
     """The base of all that a source may say of an order: unknown fields are refused."""
 
 
+_NOTHING = Decimal(0)
 LARGEST_AMOUNT = Decimal(10) ** 12
-FINEST_AMOUNT = Decimal("1e-9")
+FINEST_EXPONENT = -9
+FINEST_AMOUNT = Decimal(10) ** FINEST_EXPONENT
 EARLIEST_YEAR, LATEST_YEAR = 1990, 2100
 
 
@@ -49,6 +55,19 @@ def check_amount(name: str, amount: Decimal | None) -> None:
         raise ValueError(f"{name}: expected a number with at most 9 decimals")
     if not -LARGEST_AMOUNT <= amount <= LARGEST_AMOUNT:
         raise ValueError(f"{name}: expected a number of at most {LARGEST_AMOUNT:f}")
+
+
+def _all_usual(amounts: Iterable[Decimal | None]) -> bool:
+    """Whether all of these pass `check_amount`, for little more than adding them up.
+
+    False says nothing: then each has to be asked. A sum of amounts without their signs is no
+    smaller than the largest, and has as many decimals as the one with the most.
+    """
+    try:
+        total = sum([abs(amount) for amount in amounts if amount is not None], _NOTHING)
+        return total <= LARGEST_AMOUNT and int(total.as_tuple().exponent) >= FINEST_EXPONENT
+    except ArithmeticError:
+        return False
 
 
 class Address(Content, frozen=True):
@@ -90,15 +109,12 @@ class Line(Content, frozen=True):
     sku: Name
     quantity: Quantity
     line_key: Text | None = None
-    name: Text | None = None
+    name: LongText | None = None
     price: Decimal | None = None
     image_url: Url | None = None
     fulfilled_quantity: Quantity | None = None
     components: tuple[Component, ...] = ()
     extensions: dict[str, msgspec.Raw] = {}
-
-    def __post_init__(self) -> None:
-        check_amount("price", self.price)
 
 
 class Pair(Content, frozen=True):
@@ -112,7 +128,7 @@ class Reference(Content, frozen=True):
     """Another system's identifier of the same order, and what kind of identifier it is."""
 
     type: Name
-    value: Text
+    value: LongText
 
 
 class TaxId(Content, frozen=True):
@@ -151,8 +167,12 @@ class OrderContent(Content, frozen=True):
     extensions: dict[str, msgspec.Raw] = {}
 
     def __post_init__(self) -> None:
-        check_amount("shipping_paid", self.shipping_paid)
-        check_amount("tax_paid", self.tax_paid)
+        amounts = [line.price for line in self.lines]
+        if not _all_usual((*amounts, self.shipping_paid, self.tax_paid)):
+            check_amount("shipping_paid", self.shipping_paid)
+            check_amount("tax_paid", self.tax_paid)
+            for place, amount in enumerate(amounts):
+                check_amount(f"lines[{place}].price", amount)
         if self.ordered_at and not EARLIEST_YEAR <= self.ordered_at.year < LATEST_YEAR:
             raise ValueError(
                 f"ordered_at: expected a time from {EARLIEST_YEAR} to {LATEST_YEAR - 1}"
@@ -207,7 +227,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
     `sequence` is the number of its latest event; `state_at` is that state's event time by its
     source; `previous_state` is the one before this one; `shipped_at` is when it first left the
-    warehouse; `updating` is a flag over the state, set while an edit is being taken in.
+    warehouse; `updating` is a flag over the state, set while an edit is being taken in;
+    `erased_at` is when its personal data was erased: since then it takes nothing more.
     """
 
     account_id: str
@@ -226,6 +247,12 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     updating: bool = False
     shipped_at: datetime | None = None
     parcels: tuple[Parcel, ...] = ()
+    erased_at: datetime | None = None
+
+    @property
+    def fake(self) -> bool:
+        """Whether test mode made it: nothing was ordered, and no figure counts it."""
+        return self.order_id.startswith(FAKE_ORDER)
 
     @property
     def number(self) -> str:

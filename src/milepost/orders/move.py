@@ -9,6 +9,7 @@ import msgspec
 from milepost.orders.events import EventType, Move, OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import (
     CARRIER,
+    ENDS,
     HARD_ENDS,
     MAIN_LINE,
     MOVING,
@@ -28,6 +29,8 @@ ONLY_PARCEL = "unnamed"
 """What a parcel is called that no source has named; it takes the first name that it is told."""
 
 MOST_PARCELS = 500
+
+ERASED = "the order's personal data was erased; it takes nothing more"
 
 _FACTS = ("carrier", "carrier_service", "tracking_number", "tracking_url")
 
@@ -66,6 +69,8 @@ def move(order: Order, update: Update, *, now: datetime) -> Move:
     Applying the same update twice changes nothing the second time. Nothing is raised: an update
     that may not be applied comes back with its verdict and the order as it was.
     """
+    if order.erased_at is not None:
+        return Move(order, None, Verdict.ILLEGAL, ERASED)
     adopting = _adopting(order, update)
     if adopting is order:
         return _move(order, update, now=now)
@@ -261,6 +266,10 @@ def _carrier_word(
     now: datetime,
 ) -> Move:
     """An update with a carrier's state: parcels move, and the order follows the least of them."""
+    if target is State.EXPIRED and all(p.state is State.UNTRACKED for p in named):
+        over = _time_is_over(order, update, named, at=at, now=now)
+        if over is not None:
+            return over
     with_carrier = any(p.state is not None for p in order.parcels)
     judged: dict[str, _Judgement] = {}
     told: dict[str, Parcel] = {}
@@ -294,6 +303,37 @@ def _carrier_word(
         event = msgspec.structs.replace(event, skipped=skipped)
     why = next(j.why for j in judged.values() if j.verdict is Verdict.APPLIED)
     return Move(moved, event, Verdict.APPLIED, why)
+
+
+def _time_is_over(
+    order: Order, update: Update, named: tuple[Parcel, ...], *, at: datetime, now: datetime
+) -> Move | None:
+    """Ends an order that waits beside parcels without tracking, when these are said to expire.
+
+    The parcels stay where they are: the table has no way from untracked to expired. The order has
+    one, and without it would wait for ever, once all its other parcels have ended. None where the
+    order has ended already, or another parcel is still on its way.
+    """
+    told = {p.parcel: _with_facts(p, update) for p in named}
+    parcels = _replaced(order.parcels, told, now=now)
+    if order.state is State.EXPIRED and parcels == order.parcels and not _flags(order, update):
+        return Move(order, None, _DUPLICATE.verdict, _DUPLICATE.why)
+    if order.state in ENDS or any(p.state not in ENDS for p in order.parcels):
+        return None
+    judgement = _judge(
+        update,
+        here=order.state,
+        target=State.EXPIRED,
+        known_at=order.known_at,
+        known_sequence=order.source_sequence,
+        at=at,
+    )
+    if judgement.verdict is not Verdict.APPLIED:
+        return Move(order, None, judgement.verdict, judgement.why)
+    moved = _moved(order, update, State.EXPIRED, reason=None, parcels=parcels, at=at, now=now)
+    only = named[0].parcel if len(named) == 1 else None
+    event = _event(order, moved, update, parcel=only, corrected=False, at=at, now=now)
+    return Move(moved, event, Verdict.APPLIED, judgement.why)
 
 
 def _judge_parcel(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from milepost.ports.answers import AnswerStore
+from milepost.ports.attention import AttentionStore
 from milepost.ports.core import (
     Account,
     ApiKey,
@@ -27,17 +29,33 @@ from milepost.ports.core import (
     Settlement,
     Snapshot,
 )
+from milepost.ports.egress import EgressStore
+from milepost.ports.health import HealthStore, Judge, Judged
+from milepost.ports.merchants import MerchantStore
+from milepost.ports.rehearsals import RehearsalStore
+from milepost.ports.resends import ResendStore
+from milepost.ports.secrets import Resealed, SecretStore
+from milepost.ports.tracking import TrackingStore
+from milepost.ports.upkeep import UpkeepStore
+from milepost.ports.withings import WithingsStore
 
 __all__ = [
     "Account",
+    "AnswerStore",
     "ApiKey",
+    "AttentionStore",
     "Backlog",
     "Changes",
     "CoreStore",
     "Counts",
     "Decide",
     "DeliveryFilter",
+    "EgressStore",
+    "HealthStore",
+    "Judge",
+    "Judged",
     "Lease",
+    "MerchantStore",
     "NewId",
     "Now",
     "OrderFilter",
@@ -45,11 +63,30 @@ __all__ = [
     "Page",
     "Post",
     "Quarantined",
+    "Resealed",
+    "ResendStore",
+    "SecretStore",
     "Settlement",
     "Snapshot",
     "Store",
+    "TrackingStore",
+    "UpkeepStore",
 ]
 
 
-class Store(CoreStore, Protocol):
+class Store(
+    CoreStore,
+    HealthStore,
+    AttentionStore,
+    SecretStore,
+    UpkeepStore,
+    AnswerStore,
+    ResendStore,
+    RehearsalStore,
+    WithingsStore,
+    EgressStore,
+    MerchantStore,
+    TrackingStore,
+    Protocol,
+):
     """Everything that is durable. Every method may raise StoreError."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from milepost.delivery.health import OperationalNotice
 from milepost.delivery.model import (
     Attempt,
     Claimed,
@@ -28,6 +29,7 @@ from milepost.orders.events import OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order
 from milepost.orders.model import Store as StoreRecord
+from milepost.ports.rehearsals import Rehearsal
 
 Now = Callable[[], datetime]
 """The time, aware and in UTC."""
@@ -90,6 +92,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     deliveries: Sequence[NewDelivery] = ()
     quarantined: Sequence[Quarantined] = ()
     released: Sequence[Quarantined] = ()
+    rehearsals: Sequence[Rehearsal] = ()
 
 
 Decide = Callable[[Snapshot], Changes]
@@ -103,11 +106,15 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):
-    """One attempt that was made of a claimed delivery, and what is done next."""
+    """One attempt that was made of a claimed delivery, and what is done next.
+
+    `notice` is sent when the step pauses an endpoint that was not paused before.
+    """
 
     claimed: Claimed
     attempt: Attempt
     step: Step
+    notice: OperationalNotice | None = None
 
 
 class ApiKey(msgspec.Struct, frozen=True, gc=False):
@@ -204,6 +211,12 @@ class CoreStore(Protocol):
         Where only one may, leases that a dead process left behind end at once.
         """
 
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Calls back soon after another process has queued what is due, where one can tell.
+
+        Not every time, and sometimes without a reason: who listens looks by itself as well.
+        """
+
     async def claim(
         self, *, lease: Lease, now: datetime, held: Mapping[str, int], room: int, limit: int
     ) -> Sequence[Claimed]:
@@ -220,6 +233,12 @@ class CoreStore(Protocol):
         Returns the next heads of the lanes that go on, leased again to the same owner.
         """
 
+    async def confirm(self, claimed: Sequence[Claimed], *, lease: Lease) -> Sequence[Claimed]:
+        """Those whose lane is the owner's still, as it was claimed; their leases are prolonged.
+
+        The others are no longer its to send, and their leases, if any, are not renewed.
+        """
+
     async def renew(self, *, lease: Lease) -> None:
         """Prolongs every lease of this owner."""
 
@@ -230,6 +249,12 @@ class CoreStore(Protocol):
 
     async def add_account(self, account: Account) -> None:
         """Raises AlreadyExists."""
+
+    async def add_first_account(self, account: Account) -> bool:
+        """Whether this is the first account; where there is one already, nothing is added.
+
+        Of several processes that try at once one succeeds.
+        """
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, oldest first."""
@@ -260,7 +285,10 @@ class CoreStore(Protocol):
     # endpoints
 
     async def put_endpoint(self, endpoint: Endpoint) -> None:
-        """Creates or replaces an endpoint; counts for every intake that commits after it."""
+        """Creates or replaces an endpoint; counts for every intake that commits after it.
+
+        Whether one that is there is paused stays as it is: only `set_endpoint_state` changes it.
+        """
 
     async def endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
         """Raises UnknownRecord."""
@@ -269,9 +297,19 @@ class CoreStore(Protocol):
         """The account's endpoints, oldest first."""
 
     async def set_endpoint_state(
-        self, account_id: str, endpoint_id: str, *, state: EndpointState, why: str, now: datetime
+        self,
+        account_id: str,
+        endpoint_id: str,
+        *,
+        state: EndpointState,
+        why: str,
+        now: datetime,
+        notice: OperationalNotice | None = None,
     ) -> Endpoint:
-        """Pauses or resumes. Raises UnknownRecord."""
+        """Pauses or resumes; where that changes something the notice goes out with it.
+
+        One that is resumed begins with a clean record of failures. Raises UnknownRecord.
+        """
 
     async def delete_endpoint(self, account_id: str, endpoint_id: str, *, now: datetime) -> int:
         """Removes an endpoint; what was pending is abandoned and counted, history stays.
@@ -310,7 +348,7 @@ class CoreStore(Protocol):
     async def delivery(
         self, account_id: str, endpoint_id: str, order_id: str, sequence: int
     ) -> tuple[Delivery, bytes]:
-        """A delivery and its body. Raises UnknownRecord."""
+        """A delivery and its body, empty where that was erased. Raises UnknownRecord."""
 
     async def attempts(
         self, account_id: str, endpoint_id: str, order_id: str, sequence: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,6 +21,16 @@ LONGEST_CURSOR = 2_000
 def write_cursor(key: tuple[str | int, ...]) -> str:
     """The cursor of a page that ended with this sort key."""
     return urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def next_cursor(rows: Sequence[Sequence[Any]], *, limit: int, columns: Sequence[int]) -> str | None:
+    """The cursor after the last row of a page, if more rows were read than it shows.
+
+    The sort key is in these columns.
+    """
+    if len(rows) <= limit:
+        return None
+    return write_cursor(tuple(rows[limit - 1][column] for column in columns))
 
 
 def read_cursor(cursor: str | None, *, shape: type[T]) -> T | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from milepost.delivery.model import (
     Attempt,
+    BacklogPolicy,
     Body,
     Claimed,
     Delivery,
@@ -21,16 +22,22 @@ from milepost.delivery.model import (
     Endpoint,
     EndpointState,
     LanePolicy,
+    Operational,
     Outcome,
 )
 from milepost.orders.events import EventType, OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import Reason, State
 from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
 from milepost.ports import Account, ApiKey, Quarantined
+from milepost.sealing import Vault
+from milepost.store.sealed import sealed_of, secrets_of
 
 Row = tuple[Any, ...]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+WHENEVER = 2**63 - 1
+"""Later than any time in the database."""
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -113,7 +120,7 @@ def order_row(order: Order) -> Row:
 
 
 def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
-    """An order by its columns and then its content."""
+    """An order by its columns, its content among them."""
     return Order(
         account_id=row[0],
         order_id=row[1],
@@ -130,6 +137,7 @@ def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
         updating=bool(row[12]),
         shipped_at=moment_or_none(row[13]),
         content=_read_content.decode(row[14]),
+        erased_at=moment_or_none(row[15]),
         parcels=parcels,
     )
 
@@ -266,8 +274,8 @@ def store_of(row: Row) -> Store:
     )
 
 
-def endpoint_values(endpoint: Endpoint) -> dict[str, Any]:
-    """The columns of an endpoint by their names."""
+def endpoint_values(endpoint: Endpoint, *, vault: Vault) -> dict[str, Any]:
+    """The columns of an endpoint by their names; its secrets are sealed."""
     return {
         "account_id": endpoint.account_id,
         "endpoint_id": endpoint.endpoint_id,
@@ -285,12 +293,18 @@ def endpoint_values(endpoint: Endpoint) -> dict[str, Any]:
         "concurrency": endpoint.concurrency,
         "lane_policy": endpoint.lane_policy.value,
         "options": endpoint.options,
-        "credentials": endpoint.credentials,
-        "secrets": _texts(endpoint.secrets),
+        "sealed": sealed_of(endpoint, vault=vault),
+        "state_at": micros_or_none(endpoint.state_at),
+        "requests_per_s": endpoint.requests_per_s,
+        "pause_after_h": endpoint.pause_after_h,
+        "backlog_policy": endpoint.backlog_policy.value,
+        "operational": endpoint.operational.value,
     }
 
 
-def endpoint_of(row: Row) -> Endpoint:
+def endpoint_of(row: Row, *, vault: Vault) -> Endpoint:
+    """Raises SecretUnreadable."""
+    sealed = secrets_of(row[16], account_id=row[0], endpoint_id=row[1], vault=vault)
     return Endpoint(
         account_id=row[0],
         endpoint_id=row[1],
@@ -308,8 +322,14 @@ def endpoint_of(row: Row) -> Endpoint:
         concurrency=row[13],
         lane_policy=LanePolicy(row[14]),
         options=row[15],
-        credentials=row[16],
-        secrets=_read_texts.decode(row[17]),
+        credentials=bytes(sealed.credentials),
+        secrets=sealed.secrets,
+        retiring=sealed.retiring,
+        state_at=moment_or_none(row[17]),
+        requests_per_s=row[18],
+        pause_after_h=row[19],
+        backlog_policy=BacklogPolicy(row[20]),
+        operational=Operational(row[21]),
     )
 
 

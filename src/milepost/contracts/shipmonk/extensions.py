@@ -7,14 +7,18 @@ renamed on the way through; only lengths are bounded, and that is ours.
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, TypeVar
 
-import msgspec
-
+from milepost.contracts.shipmonk.asked import LineAsked, OrderAsked, PackingGroup
+from milepost.contracts.shipmonk.closed_sets import (
+    CartonLabelType,
+    ExtraDataLabel,
+    ItemSource,
+    OrderSize,
+    OrderType,
+    WmsType,
+)
+from milepost.contracts.shipmonk.published import Few, Many, Number, Published, check_moments
 from milepost.orders.model import (
     Currency,
     LongText,
@@ -25,126 +29,6 @@ from milepost.orders.model import (
     Weight,
     check_amount,
 )
-
-ItemT = TypeVar("ItemT")
-
-Number = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-"""A numeric identifier that every JSON reader holds exactly."""
-Few = Annotated[tuple[ItemT, ...], msgspec.Meta(max_length=100)]
-Many = Annotated[tuple[ItemT, ...], msgspec.Meta(max_length=1_000)]
-
-_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-
-
-class OrderType(StrEnum):
-    """What kind of order it is."""
-
-    DIRECT_TO_CONSUMER = "direct_to_consumer"
-    RETAIL = "retail"
-    AMAZON = "amazon"
-    TRANSFER = "transfer"
-    INTERNAL_WAREHOUSE_TRANSFER = "internal_warehouse_transfer"
-    REMOVAL_LIQUIDATION = "removal_liquidation"
-    DISPOSAL = "disposal"
-    BONDED_INVENTORY_CLEARANCE = "bonded_inventory_clearance"
-    WORK_ORDER = "work_order"
-
-
-class WmsType(StrEnum):
-    """Which system runs a warehouse."""
-
-    SHIPMONK = "shipmonk"
-    DEPOSCO = "deposco"
-    MERCHANT_FACILITY = "merchant_facility"
-
-
-class ItemSource(StrEnum):
-    """How a line came into the order."""
-
-    IMPORTED = "imported"
-    MANUAL = "manual"
-    INSERTED = "inserted"
-    PACKAGING = "packaging"
-    CLAIM_RESHIP = "claim_reship"
-
-
-class ReferenceType(StrEnum):
-    """What kind of identifier a reference is."""
-
-    ORDER_NUMBER = "order_number"
-    ORIGINAL_IMPORTED_ORDER_NUMBER = "original_imported_order_number"
-    CUSTOMER_ORDER_NUMBER = "customer_order_number"
-    PO_NUMBER = "po_number"
-    REFERENCE_NUMBER = "reference_number"
-    B2B_ROUTING_REFERENCE = "b2b_routing_reference"
-    RELEASE_NUMBER = "release_number"
-    JOB_NUMBER = "job_number"
-    DEPOSITOR_ORDER_NUMBER = "depositor_order_number"
-
-
-class CartonLabelType(StrEnum):
-    """What is printed on a carton."""
-
-    SHIPMONK_PACK_LIST_ORDER_LEVEL = "shipmonk_pack_list_order_level"
-    SHIPMONK_PACK_LIST_CARTON_LEVEL = "shipmonk_pack_list_carton_level"
-    RETAILER_PACKING_SLIP_ORDER_LEVEL = "retailer_packing_slip_order_level"
-    SHIPMONK_CARTON_LABEL = "shipmonk_carton_label"
-    SHIPMONK_PALLET_LABEL = "shipmonk_pallet_label"
-    GS1_LABEL = "gs1_label"
-    SHIPMONK_GS1 = "shipmonk_gs1"
-    CUSTOMIZED_CARTON_LABELS = "customized_carton_labels"
-    LIQUID_IV_PACKING_LIST = "liquid_iv_packing_list"
-    CUSTOM_PACK_LIST_ORDER_LEVEL = "custom_pack_list_order_level"
-    SPECIAL_INSTRUCTIONS = "special_instructions"
-
-
-class TaxIdType(StrEnum):
-    """What kind of tax identifier it is."""
-
-    VAT = "VAT"
-    IOSS = "IOSS"
-    TIN = "TIN"
-    EIN = "EIN"
-    EORI = "EORI"
-    ARN = "ARN"
-    RFC = "RFC"
-    CPF = "CPF"
-    CNPJ = "CNPJ"
-    PCCC = "PCCC"
-
-
-class OrderSize(StrEnum):
-    """How large the items of an order are."""
-
-    UNKNOWN = "unknown"
-    REGULAR = "regular"
-    OVERSIZED_ITEM = "oversized_item"
-    LARGE = "large"
-    EXTRA_LARGE = "extra_large"
-
-
-class ExtraDataLabel(StrEnum):
-    """What an entry of extra data is about."""
-
-    CARRIER_SHIPPING_METHOD = "carrierShippingMethod"
-
-
-def _check_moments(shape: msgspec.Struct, *names: str) -> None:
-    """A moment stays the text that was sent, so that it goes out with the same digits."""
-    for name in names:
-        text: str | None = getattr(shape, name)
-        if text is None:
-            continue
-        try:
-            valid = _ISO_MOMENT.fullmatch(text) and datetime.fromisoformat(text)
-        except ValueError:
-            valid = None
-        if not valid:
-            raise ValueError(f"{name}: expected a date and time with an offset (ISO 8601)")
-
-
-class Published(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The base of every published object: nothing but its own fields, and every one of them."""
 
 
 class Warehouse(Published, frozen=True):
@@ -226,7 +110,7 @@ class DateWindow(Published, frozen=True):
     latest: Text | None = None
 
     def __post_init__(self) -> None:
-        _check_moments(self, "earliest", "requested", "latest")
+        check_moments(self, "earliest", "requested", "latest")
 
 
 class SpecialRequirements(Published, frozen=True):
@@ -242,7 +126,7 @@ class SpecialRequirements(Published, frozen=True):
     pack_list_required: bool = False
 
     def __post_init__(self) -> None:
-        _check_moments(self, "cancel_date")
+        check_moments(self, "cancel_date")
 
 
 class ActionsRequired(Published, frozen=True):
@@ -356,12 +240,14 @@ class OrderExtensions(Published, frozen=True):
     extra_data: Few[ExtraData] = ()
     serial_numbers: Many[LineSerialNumbers] = ()
     order_detail_url: Url | None = None
+    asked: OrderAsked = OrderAsked()
 
 
 class LineExtensions(Published, frozen=True):
-    """What only ShipMonk can say of an order line: how it came into the order."""
+    """What only ShipMonk can say of an order line: how it came into the order, what was asked."""
 
     source: ItemSource = ItemSource.IMPORTED
+    asked: LineAsked = LineAsked()
 
 
 class CartonLabel(Published, frozen=True):
@@ -369,13 +255,6 @@ class CartonLabel(Published, frozen=True):
 
     type: CartonLabelType
     identifier: Text | None = None
-
-
-class PackingGroup(Published, frozen=True):
-    """The group of packages that one belongs to."""
-
-    key: Text
-    name: Text | None = None
 
 
 class ParcelExtensions(Published, frozen=True):

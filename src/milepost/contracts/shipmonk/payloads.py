@@ -18,13 +18,15 @@ from urllib.parse import quote
 import msgspec
 
 from milepost.contracts.contract import Notice, read_as
-from milepost.contracts.shipmonk.extensions import (
+from milepost.contracts.shipmonk.closed_sets import (
     ItemSource,
+    ReferenceType,
+    TaxIdType,
+)
+from milepost.contracts.shipmonk.extensions import (
     LineExtensions,
     OrderExtensions,
     ParcelExtensions,
-    ReferenceType,
-    TaxIdType,
 )
 from milepost.contracts.shipmonk.shapes import (
     Country,
@@ -55,6 +57,7 @@ from milepost.orders.model import (
     Parcel,
     ParcelDetails,
     Reference,
+    Store,
     TaxId,
     Url,
 )
@@ -105,12 +108,17 @@ _URL_PARTS = ("order_id", "order_key", "order_number", "store")
 
 def body(notice: Notice, options: Options) -> Body:
     """The order as it stands after the event, encoded once."""
-    return Body(_ENCODER.encode(order_detail(notice, options=options)))
+    return Body(detail(notice.order, store=notice.store, options=options))
 
 
-def order_detail(notice: Notice, *, options: Options) -> OrderDetail:
+def detail(order: Order, *, store: Store, options: Options) -> bytes:
+    """The order as it stands: the same bytes whether it is notified or asked for."""
+    return _ENCODER.encode(order_detail(order, store=store, options=options))
+
+
+def order_detail(order: Order, *, store: Store, options: Options) -> OrderDetail:
     """The 41 properties; amounts keep the digits that they came with."""
-    order, content = notice.order, notice.order.content
+    content = order.content
     said = _said(OrderExtensions, content.extensions, none=_ORDER_SAYS_NOTHING)
     told = order.lead_parcel
     tax_id = _tax_id(content.recipient_tax_id)
@@ -122,7 +130,7 @@ def order_detail(notice: Notice, *, options: Options) -> OrderDetail:
         order_key=order.order_key,
         order_number=order.number,
         order_type=said.order_type,
-        store=StoreName(notice.store.number, notice.store.name),
+        store=StoreName(store.number, store.name),
         warehouse=said.warehouse,
         trading_partner=said.trading_partner,
         ordered_at=_moment(order.ordered_at),

@@ -9,26 +9,32 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from milepost.contracts.shipmonk.asked import (
+    PackingGroup,
+)
+from milepost.contracts.shipmonk.closed_sets import (
+    ItemSource,
+    OrderSize,
+    OrderType,
+    ReferenceType,
+    TaxIdType,
+)
 from milepost.contracts.shipmonk.extensions import (
     ActionsRequired,
     CartonLabel,
     ExtraData,
-    ItemSource,
     LineSerialNumbers,
     OrderCosts,
     OrderParts,
-    OrderSize,
-    OrderType,
-    PackingGroup,
-    Published,
-    ReferenceType,
     Return,
     Routing,
     ShippingMethod,
     SpecialRequirements,
-    TaxIdType,
     TradingPartner,
     Warehouse,
+)
+from milepost.contracts.shipmonk.published import (
+    Published,
 )
 from milepost.orders.model import Pair, Weight
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from milepost.contracts.contract import Contract
-from milepost.contracts.standard import delivery, payloads
+from milepost.contracts.standard import delivery, operational, payloads
 
 CONTRACT = Contract(
     name=payloads.NAME,
@@ -22,4 +22,6 @@ CONTRACT = Contract(
     options=payloads.Options,
     credentials=delivery.Credentials,
     shows_others=True,
+    latest_suffices=True,
+    operational=operational.body,
 )

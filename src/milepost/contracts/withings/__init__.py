@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from milepost.contracts.contract import Contract
-from milepost.contracts.withings import delivery, payloads
+from milepost.contracts.withings import delivery, extensions, payloads
 
 CONTRACT = Contract(
-    name=payloads.NAME,
+    name=extensions.NAME,
     title="Withings order updates",
     statuses=payloads.STATUSES,
-    shown=payloads.shown,
+    shown=payloads.projection,
     words=payloads.words,
     status=payloads.status_of,
     sends=payloads.SENDS,
@@ -21,5 +21,7 @@ CONTRACT = Contract(
     timeout_s=delivery.TIMEOUT_S,
     options=payloads.Options,
     credentials=delivery.Credentials,
-    order_extensions=payloads.OrderExtensions,
+    order_extensions=extensions.OrderExtensions,
+    parcel_extensions=extensions.ParcelExtensions,
+    line_extensions=extensions.LineExtensions,
 )

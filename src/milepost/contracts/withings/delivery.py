@@ -1,7 +1,8 @@
 """How a Withings notification is delivered.
 
 Withings publishes no signature, retry or success rule for these notifications, so what stands here
-is ours; the documentation says so.
+is ours; the documentation says so. The one schedule that it does publish is that of its sibling
+notifications of health data.
 """
 
 from __future__ import annotations
@@ -27,7 +28,18 @@ GROWING = Schedule(
         DAY,
     ),
 )
-SCHEDULES = (GROWING, REHEARSAL)
+CYCLES = Schedule(
+    name="health-data-cycles",
+    title="5 cycles of two tries, at first at once and in the end more than 4 hours apart",
+    source=(
+        "Withings, page of the health-data notifications, which are others: cycles of two tries "
+        "after 0 s, 10 s, 1 min + up to 10 min, 1 h + up to 20 min, 4 h + up to 30 min; the second "
+        "between the two tries of a cycle is ours"
+    ),
+    waits_s=(1, 10, 1, MINUTE, 1, HOUR, 1, 4 * HOUR, 1),
+    spreads_s=(0, 0, 0, 10 * MINUTE, 0, 20 * MINUTE, 0, 30 * MINUTE, 0),
+)
+SCHEDULES = (GROWING, CYCLES, REHEARSAL)
 TIMEOUT_S = 15.0
 
 

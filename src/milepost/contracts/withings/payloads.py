@@ -8,7 +8,7 @@ that is our reading.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated
@@ -16,14 +16,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from milepost.contracts.contract import Notice, Reading, Words, read_as
+from milepost.contracts.contract import Notice, Reading, Words
+from milepost.contracts.withings.extensions import order_extensions, parcel_extensions
 from milepost.delivery.model import Body
 from milepost.errors import InvalidInput
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order
 
 S = State
-NAME = "withings"
 SHIPPED = "SHIPPED"
 PENDING = "pending"
 FORM = "application/x-www-form-urlencoded"
@@ -120,18 +120,22 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     original_serial_number: bool = False
 
 
-class OrderExtensions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What only Withings says of an order: the serial number of the product that it replaces."""
-
-    original_serial_number: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
-
-
 def shown(order: Order) -> Pair:
     """The pair that Withings shows; a requested cancellation shows what was shown before it."""
     state: State | None = order.state
     if state is S.CANCEL_REQUESTED:
         state = order.previous_state
     return SHOWN.get(state or S.CREATED, SHOWN[S.CREATED])
+
+
+def projection(order: Order) -> Hashable:
+    """What an endpoint last saw of the order: the pair, and whether `pending` was said by itself.
+
+    The notice of shipping says `pending` without the word; where a source then tells that the
+    carrier has no event yet, that is news.
+    """
+    pair = shown(order)
+    return (*pair, pair[1] == PENDING and _awaits_scan(order))
 
 
 def words(order: Order) -> Words:
@@ -143,7 +147,8 @@ def status_of(order: Order) -> str:
     """The word that a subscription names: the parcel status where the notice has one."""
     status, parcel_status = shown(order)
     ships_now = not _has_shipped(order.previous_state)
-    if parcel_status is None or (ships_now and parcel_status == PENDING):
+    implied = parcel_status == PENDING and not _awaits_scan(order)
+    if parcel_status is None or (ships_now and implied):
         return status
     return parcel_status
 
@@ -204,7 +209,7 @@ def _fields(notice: Notice, options: Options, *, always_status: bool) -> dict[st
         fields["order_id"] = public_order_id(order.order_id)
     if always_status or not shipped or ships_now or parcel_status is None:
         fields["status"] = status
-    if not ships_now or parcel_status != PENDING:
+    if not ships_now or parcel_status != PENDING or _awaits_scan(order):
         fields["parcel_status"] = parcel_status
     if shipped and (parcel := order.lead_parcel):
         fields["carrier"] = parcel.carrier
@@ -215,10 +220,11 @@ def _fields(notice: Notice, options: Options, *, always_status: bool) -> dict[st
     if original is not None:
         fields["original_customer_ref"] = original
         if options.original_serial_number:
-            fields["original_serial_number"] = _extensions(order).original_serial_number
+            fields["original_serial_number"] = order_extensions(order).original_serial_number
     return {key: value for key, value in fields.items() if value is not None and value != ""}
 
 
-def _extensions(order: Order) -> OrderExtensions:
-    raw = order.content.extensions.get(NAME)
-    return OrderExtensions() if raw is None else read_as(OrderExtensions, bytes(raw))
+def _awaits_scan(order: Order) -> bool:
+    """Whether a source said of the parcel on show that its carrier has no event of it yet."""
+    parcel = order.lead_parcel
+    return parcel is not None and parcel_extensions(parcel).awaits_scan

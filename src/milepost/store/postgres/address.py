@@ -10,8 +10,14 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from milepost.errors import SettingInvalid
+from milepost.settings import POSTGRES_SCHEMES
 
-SCHEMES = ("postgresql", "postgres")
+EXPECTED = (
+    "MILEPOST_DATABASE_URL: expected postgresql://user:password@host:5432/database, with several "
+    "hosts separated by commas; in a password @ : / # ? and % are written as %40 %3A %2F %23 %3F "
+    "and %25"
+)
+"""What is said of any URL that cannot be read: the URL itself may hold a password."""
 
 
 class Host(NamedTuple):
@@ -22,10 +28,13 @@ class Host(NamedTuple):
 
 
 def hosts_of(url: str) -> list[Host]:
-    """The hosts of a URL, in their order. Raises SettingInvalid."""
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
-        raise SettingInvalid("the database URL: expected postgresql://user@host/database")
+    """The hosts of a URL, in their order. Raises SettingInvalid, which shows nothing of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingInvalid(EXPECTED) from None
+    if parts.scheme not in POSTGRES_SCHEMES or parts.fragment or parts.path in ("", "/"):
+        raise SettingInvalid(EXPECTED)
     user, at, places = parts.netloc.rpartition("@")
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     # Which host takes writes is for us to find out.
@@ -37,7 +46,7 @@ def hosts_of(url: str) -> list[Host]:
         hosts = beside.split(",")
         ports = ports * len(hosts) if len(ports) == 1 else ports
         if len(ports) != len(hosts):
-            raise SettingInvalid("the database URL: expected as many ports as hosts")
+            raise SettingInvalid("MILEPOST_DATABASE_URL: expected as many ports as hosts")
         found = [
             Host(host, _with(parts._replace(netloc=user + at), asked | _place(host, port)))
             for host, port in zip(hosts, ports, strict=True)
@@ -47,7 +56,20 @@ def hosts_of(url: str) -> list[Host]:
             Host(place or "local", _with(parts._replace(netloc=user + at + place), asked))
             for place in named or [""]
         ]
+    if not all(_readable(host.url) for host in found):
+        raise SettingInvalid(EXPECTED)
     return found
+
+
+def _readable(url: str) -> bool:
+    """Whether each part of a URL with one host means something."""
+    try:
+        parts = urlsplit(url)
+        asked = dict(parse_qsl(parts.query))
+        ports = (parts.port, int(asked["port"]) if "port" in asked else None)
+    except ValueError:
+        return False
+    return all(port is None or 0 < port < 65_536 for port in ports)
 
 
 def _place(host: str, port: str) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from milepost.delivery.model import Delivery, NewDelivery
+from milepost.delivery.model import Delivery, DeliveryState, NewDelivery
 from milepost.errors import AlreadyExists, UnknownRecord
 from milepost.store.postgres.queue import Queue, lanes_of, look_up
+from milepost.store.postgres.resends import reopen, share_endpoint
 from milepost.store.postgres.session import AlreadyThere, Session, store_errors
-from milepost.store.rows import delivery_of, micros
+from milepost.store.rows import WHENEVER, delivery_of
 
 
 async def add_delivery(session: Session, delivery: NewDelivery, *, now: datetime) -> Delivery:
@@ -22,7 +23,7 @@ async def add_delivery(session: Session, delivery: NewDelivery, *, now: datetime
     try:
         with store_errors():
             async with session.transaction():
-                await _share_endpoint(session, named)
+                await _check_endpoint(session, named)
                 if await session.row("one_delivery", **named) is not None:
                     raise AlreadyExists(f"{delivery.order_id}, sequence {delivery.sequence}")
                 ((variant,),) = await session.rows("next_variant", **named)
@@ -54,21 +55,26 @@ async def resend(
         "sequence": sequence,
     }
     async with session.transaction():
-        await _share_endpoint(session, named)
-        # Whoever settles the lane just now is waited for; the next statements see what it did.
-        await session.row("lock_lane", **named)
-        if await session.write("record_head", **named):
-            await session.write("head_is_recorded", **named)
-        if await session.write("reopen_delivery", **named, now=micros(now)):
-            await session.write("reopen_lane", **named, now=micros(now))
-    return await _read(session, named)
+        await _check_endpoint(session, named)
+        known = await _read(session, named)
+        if known.state is DeliveryState.PENDING:
+            return known
+        await reopen(
+            session,
+            account_id,
+            endpoint_id,
+            [(order_id, sequence)],
+            settled_by=WHENEVER,
+            now=now,
+        )
+        return await _read(session, named)
 
 
-async def _share_endpoint(session: Session, named: dict[str, str | int]) -> None:
-    """Keeps the endpoint from being deleted until the transaction ends."""
-    await session.row("share_setup", **named)
-    if await session.row("endpoint", **named) is None:
-        raise UnknownRecord(str(named["endpoint_id"]))
+async def _check_endpoint(session: Session, named: dict[str, str | int]) -> None:
+    """Keeps the endpoint from being deleted until the transaction ends. Raises UnknownRecord."""
+    account_id, endpoint_id = str(named["account_id"]), str(named["endpoint_id"])
+    if not await share_endpoint(session, account_id, endpoint_id):
+        raise UnknownRecord(endpoint_id)
 
 
 async def _read(session: Session, named: dict[str, str | int]) -> Delivery:

@@ -18,12 +18,26 @@ from milepost.store.statements import load
 
 STATEMENTS = load(
     "records",
+    "secrets",
+    "postgres/upkeep",
+    "health",
+    "attention",
     "reading",
     "postgres/setup",
     "postgres/intake",
     "postgres/lanes",
+    "postgres/health",
+    "postgres/attention",
     "postgres/lists",
     "postgres/backlog",
+    "resends",
+    "postgres/resends",
+    "postgres/answers",
+    "withings",
+    "egress",
+    "merchants",
+    "tracking",
+    "postgres/tracking",
 )
 
 _NAMED = re.compile(r"(?<![\w:]):([a-z_]+)")

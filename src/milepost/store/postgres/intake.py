@@ -24,6 +24,7 @@ from milepost.errors import StoreError
 from milepost.orders.events import Verdict
 from milepost.orders.model import Order, Parcel
 from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined, Snapshot
+from milepost.store.client_rows import rehearsal_row
 from milepost.store.postgres.commands import batch
 from milepost.store.postgres.leases import Held, Lane, Leases
 from milepost.store.postgres.pool import Pool
@@ -35,6 +36,7 @@ from milepost.store.rows import (
     Row,
     content_bytes,
     event_row,
+    micros,
     order_row,
     parcel_row,
     quarantined_row,
@@ -140,10 +142,13 @@ class _Turn:
         changes = decide(read.snapshot)
         created = {(order.account_id, order.order_id) for order in changes.created}
         lanes = lanes_of(changes.deliveries, created=created)
-        if not any(lanes[lane].endpoint.lane_policy is LanePolicy.HOLD for lane in lanes):
+        superseding = any(delivery.supersedes for delivery in changes.deliveries)
+        holding = any(lanes[lane].endpoint.lane_policy is LanePolicy.HOLD for lane in lanes)
+        if not (holding or superseding):
             return await self._write(read, changes, lanes=lanes)
         # Whether a lane that may be held begins anew depends on how it ended, so that none may end
-        # between the look at it and the write. All are locked, in the order that everybody keeps.
+        # between the look at it and the write; and what is superseded may not be claimed between.
+        # All are locked, in the order that everybody keeps.
         if within:
             return await self._hold_and_write(read, changes, lanes=lanes)
         async with self._session.transaction():
@@ -166,6 +171,7 @@ class _Turn:
         written = _order_rows(changes, before=_by_name(read.snapshot.orders))
         written |= _quarantine_rows(changes, now=self._now)
         written |= queue.rows()
+        written["insert_rehearsals"] = list(map(rehearsal_row, changes.rehearsals))
         arguments = {name: batch(name).arguments(rows) for name, rows in written.items() if rows}
         if not arguments:
             return Taken()
@@ -173,8 +179,19 @@ class _Turn:
         await self._session.compound(
             tuple(arguments), [value for values in arguments.values() for value in values]
         )
+        if superseding := queue.superseding():
+            await self._supersede(superseding)
         followed = [lane for lane in map(lane_of, queue.claimed) if queue.follows(lane)]
         return Taken(queue.claimed, frozenset(followed), queue.leaves_work)
+
+    async def _supersede(self, lanes: Sequence[Row]) -> None:
+        """For whoever has locked these lanes, each with the newest in it."""
+        now = micros(self._now)
+        await self._session.batch("record_waiting_heads", lanes)
+        changed = await self._session.batch("supersede", lanes, now)
+        moved = sorted({(row[0], row[1], row[2]) for row in changed})
+        if moved:
+            await self._session.batch("move_past_superseded", moved)
 
 
 def _by_name(orders: Iterable[Order | None]) -> Mapping[tuple[str, str], Order]:

@@ -9,6 +9,7 @@ from milepost.delivery.model import Claimed
 from milepost.ports import Lease, Settlement
 from milepost.store.postgres.heads import Head, hand_out
 from milepost.store.postgres.leases import Leases
+from milepost.store.postgres.queue import lane_of
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.settling import Settling
@@ -77,9 +78,30 @@ async def settle(
     leases: Leases,
 ) -> list[Claimed]:
     """Records what was sent, as far as it is still ours; returns the next heads, leased."""
-    settling = Settling(session, settlements, lease=lease, now=now, leases=leases)
+    settling = Settling(
+        session, settlements, lease=lease, now=now, registry=registry, leases=leases
+    )
     heads = await settling.write()
     return await hand_out(session, heads, owner=lease.owner, registry=registry, leases=leases)
+
+
+async def confirm(
+    session: Session, claimed: Sequence[Claimed], *, lease: Lease, leases: Leases
+) -> list[Claimed]:
+    """Those that are still this owner's, prolonged; the others are not renewed from now on."""
+    # Whoever locks lanes does so in the order of their key.
+    wanted = sorted(claimed, key=lane_of)
+    rows = await session.batch(
+        "confirm_lanes",
+        [(*lane_of(one), one.sequence, one.attempts) for one in wanted],
+        lease.owner,
+        micros(lease.until),
+    )
+    found = {row[0] - 1 for row in rows}
+    for position, one in enumerate(wanted):
+        if position not in found:
+            leases.lose(lease.owner, lane_of(one), sequence=one.sequence, attempts=one.attempts)
+    return [wanted[position] for position in sorted(found)]
 
 
 async def renew(session: Session, *, lease: Lease, leases: Leases) -> None:

@@ -55,6 +55,12 @@ class Leases:
             for lane in lanes:
                 held.pop(lane, None)
 
+    def lose(self, owner: str, lane: Lane, *, sequence: int, attempts: int) -> None:
+        """The lane was somebody else's meanwhile; handed out again since, it is still held."""
+        if self.held(owner, lane, sequence=sequence, attempts=attempts) is not None:
+            del self._held[owner][lane]
+        self.doubt(owner)
+
     def forget(self, owner: str) -> None:
         """The owner has given back everything."""
         self._held.pop(owner, None)

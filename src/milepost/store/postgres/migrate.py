@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from milepost.errors import SchemaChanged, SchemaTooNew, StoreError
@@ -11,6 +12,9 @@ from milepost.store.migrate import expected_schema, migrations
 from milepost.store.statements import load
 
 CATALOG = load("postgres/catalog")
+
+CLOCKS_APART_S = 2.0
+"""Of a lease so much is not missed. It is judged by the time of day, on whichever machine."""
 
 _KINDS = {"v": "VIEW", "m": "MATERIALIZED VIEW", "f": "FOREIGN TABLE", "S": "SEQUENCE"}
 _NAME = re.compile(r"^CREATE (?:OR REPLACE )?(?:UNIQUE )?[A-Z]+(?: [A-Z]+)* (\"?[\w ]+\"?)")
@@ -49,8 +53,13 @@ async def check_settings(connection: Any) -> None:
     unsafe = [row[0] for row in await connection.fetch(CATALOG["unsafe_settings"].text)]
     if "server_encoding" in unsafe:
         raise StoreError("The database's encoding must be UTF8")
+    log = logger("postgres")
     if unsafe:
-        logger("postgres").warning("unsafe_settings", off=unsafe)
+        log.warning("unsafe_settings", off=unsafe)
+    there = await connection.fetchval(CATALOG["clock"].text)
+    apart_s = abs((there - datetime.now(UTC)).total_seconds())
+    if apart_s > CLOCKS_APART_S:
+        log.warning("clocks_differ", seconds=round(apart_s, 1))
 
 
 def _check_version(version: int, *, latest: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from milepost.errors import StoreError
+from milepost.errors import SettingInvalid, StoreError
 from milepost.logs import logger
 from milepost.metrics import Spread
 from milepost.store.postgres.address import hosts_of
@@ -69,7 +69,7 @@ class Connector:
     ) -> Any:
         """A new connection, for statements of at most so long; None does not limit them.
 
-        Raises StoreError when no host can be used.
+        Raises StoreError when no host can be used, SettingInvalid for a URL that cannot be.
         """
         if time.monotonic() < self._not_before:
             raise StoreError(self._error)
@@ -116,14 +116,17 @@ class Connector:
 
 async def _connect(url: str, timeout_s: float | None) -> Any:
     limit = {"statement_timeout": f"{timeout_s or 0:.0f}s"}
-    connection = await asyncpg.connect(
-        url,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=None if timeout_s is None else timeout_s + GRACE_S,
-        server_settings=SETTINGS | limit,
-        statement_cache_size=200,
-        target_session_attrs="read-write",
-    )
+    try:
+        connection = await asyncpg.connect(
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=None if timeout_s is None else timeout_s + GRACE_S,
+            server_settings=SETTINGS | limit,
+            statement_cache_size=200,
+            target_session_attrs="read-write",
+        )
+    except asyncpg.ClientConfigurationError as error:
+        raise SettingInvalid(f"MILEPOST_DATABASE_URL: {error}") from None
     if connection.get_server_version()[:2] < OLDEST_POSTGRES:
         found = ".".join(map(str, connection.get_server_version()[:2]))
         connection.terminate()

@@ -75,6 +75,7 @@ class Queue:
         self._latest: dict[Lane, int] = {}
         self._firsts: dict[Lane, int] = {}
         self._new: dict[Lane, Row] = {}
+        self._superseding: dict[Lane, int] = {}
         self._deliveries: list[Row] = []
         self._bodies: list[Row] = []
         self.claimed: list[Claimed] = []
@@ -91,8 +92,12 @@ class Queue:
             self._firsts[lane] = sequence
             before = self._before.get(lane, NOTHING)
             latest = before.sequence
+            if before.stands and delivery.supersedes:
+                self._superseding[lane] = sequence
             if not before.stands and self._begin(lane, delivery, before, variant=variant):
                 return
+        elif delivery.supersedes:
+            self._superseding[lane] = sequence
         self._deliveries.append(
             (
                 account_id,
@@ -152,6 +157,10 @@ class Queue:
     def follows(self, lane: Lane) -> bool:
         """Whether more was queued in the lane than the first."""
         return self._latest[lane] > self._firsts[lane]
+
+    def superseding(self) -> list[Row]:
+        """The lanes in which the newest makes others needless, and its sequence, in their order."""
+        return [(*lane, sequence) for lane, sequence in sorted(self._superseding.items())]
 
     def rows(self) -> dict[str, Sequence[Row]]:
         """What is written, by the statement that writes it; lanes in the order of their key."""

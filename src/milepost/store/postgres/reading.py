@@ -23,6 +23,7 @@ from milepost.ports import (
     Page,
     Quarantined,
 )
+from milepost.sealing import Vault
 from milepost.store.cursors import Number, read_cursor, write_cursor
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.snapshot import read_orders, read_parcels
@@ -78,15 +79,18 @@ async def stores(session: Session, account_id: str) -> Sequence[Store]:
     return [store_of(row) for row in await session.rows("stores", account_id=account_id)]
 
 
-async def endpoint(session: Session, account_id: str, endpoint_id: str) -> Endpoint:
+async def endpoint(
+    session: Session, account_id: str, endpoint_id: str, *, vault: Vault
+) -> Endpoint:
     row = await session.row("endpoint", account_id=account_id, endpoint_id=endpoint_id)
     if row is None:
         raise UnknownRecord(endpoint_id)
-    return endpoint_of(row)
+    return endpoint_of(row, vault=vault)
 
 
-async def endpoints(session: Session, account_id: str) -> Sequence[Endpoint]:
-    return [endpoint_of(row) for row in await session.rows("endpoints", account_id=account_id)]
+async def endpoints(session: Session, account_id: str, *, vault: Vault) -> Sequence[Endpoint]:
+    rows = await session.rows("endpoints", account_id=account_id)
+    return [endpoint_of(row, vault=vault) for row in rows]
 
 
 async def order(session: Session, ref: OrderRef) -> Order:
@@ -194,7 +198,7 @@ async def delivery(
     )
     if row is None:
         raise UnknownRecord(f"{order_id}, sequence {sequence}")
-    return delivery_of(row), row[15]
+    return delivery_of(row), row[15] or b""
 
 
 async def attempts(

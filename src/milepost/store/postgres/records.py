@@ -14,8 +14,9 @@ from milepost.delivery.model import Endpoint, EndpointState, LanePolicy
 from milepost.errors import AlreadyExists, UnknownRecord
 from milepost.orders.model import Store
 from milepost.ports import Account, ApiKey
+from milepost.sealing import Vault
 from milepost.store.postgres.session import AlreadyThere, Session, store_errors
-from milepost.store.rows import endpoint_of, endpoint_values, micros, micros_or_none, store_of
+from milepost.store.rows import endpoint_values, micros, micros_or_none, store_of
 
 LANES_AT_ONCE = 1_000
 """How many lanes of an endpoint that goes away are ended in one transaction."""
@@ -31,11 +32,24 @@ async def _unique(what: str) -> AsyncGenerator[None, None]:
 
 
 @asynccontextmanager
-async def _changed_setup(session: Session, account_id: str) -> AsyncGenerator[None, None]:
+async def changed_setup(session: Session, account_id: str) -> AsyncGenerator[None, None]:
+    """A transaction that no intake of the account runs beside, and that each one after it sees."""
     async with session.transaction():
         await session.row("hold_setup", account_id=account_id)
         yield
         await session.write("raise_setup_version", account_id=account_id)
+
+
+async def add_first_account(session: Session, account: Account) -> bool:
+    async with session.transaction():
+        await session.row("hold_first_account")
+        added = await session.write(
+            "add_first_account",
+            account_id=account.account_id,
+            name=account.name,
+            created_at=micros(account.created_at),
+        )
+    return bool(added)
 
 
 async def add_account(session: Session, account: Account) -> None:
@@ -81,45 +95,30 @@ async def put_store(
     """The account's lock makes the next free number nobody else's."""
     named = {"account_id": account_id, "store": store}
     values = {**named, "name": name, "number": number}
-    async with _unique(f"number {number}"), _changed_setup(session, account_id):
+    async with _unique(f"number {number}"), changed_setup(session, account_id):
         if not await session.write("update_store", **values):
             await session.write("insert_store", **values, now=micros(now))
         (row,) = await session.rows("store", **named)
     return store_of(row)
 
 
-async def put_endpoint(session: Session, endpoint: Endpoint) -> bool:
+async def put_endpoint(session: Session, endpoint: Endpoint, *, vault: Vault) -> bool:
     """Lanes that were held under another policy go on as soon as the policy says so.
 
     Returns whether there may be something to send now.
     """
-    async with _changed_setup(session, endpoint.account_id):
-        await session.write("put_endpoint", **endpoint_values(endpoint))
-        if endpoint.lane_policy is LanePolicy.GO_ON:
-            await session.write(
-                "let_go", account_id=endpoint.account_id, endpoint_id=endpoint.endpoint_id
-            )
+    async with changed_setup(session, endpoint.account_id):
+        await write_endpoint(session, endpoint, vault=vault)
     return endpoint.state is EndpointState.ACTIVE
 
 
-async def set_endpoint_state(
-    session: Session,
-    account_id: str,
-    endpoint_id: str,
-    *,
-    state: EndpointState,
-    why: str,
-    now: datetime,
-) -> Endpoint:
-    named = {"account_id": account_id, "endpoint_id": endpoint_id}
-    async with _changed_setup(session, account_id):
-        await session.write(
-            "set_endpoint_state", **named, state=state.value, why=why, now=micros(now)
-        )
-        row = await session.row("endpoint", **named)
-        if row is None:
-            raise UnknownRecord(endpoint_id)
-    return endpoint_of(row)
+async def write_endpoint(session: Session, endpoint: Endpoint, *, vault: Vault) -> None:
+    """Writes an endpoint, inside of a transaction that changes the account's setup."""
+    named = {"account_id": endpoint.account_id, "endpoint_id": endpoint.endpoint_id}
+    await session.write("put_endpoint", **endpoint_values(endpoint, vault=vault))
+    await session.write("open_health", **named)
+    if endpoint.lane_policy is LanePolicy.GO_ON:
+        await session.write("let_go", **named)
 
 
 async def delete_endpoint(
@@ -137,9 +136,10 @@ async def delete_endpoint(
         async with session.transaction():
             count, ended = await _end_lanes(session, account_id, endpoint_id, now=now)
         abandoned += count
-    async with _changed_setup(session, account_id):
+    async with changed_setup(session, account_id):
         if not await session.write("delete_endpoint", **named):
             raise UnknownRecord(endpoint_id)
+        await session.write("drop_health", **named)
         ended = LANES_AT_ONCE
         while ended == LANES_AT_ONCE:
             count, ended = await _end_lanes(session, account_id, endpoint_id, now=now)

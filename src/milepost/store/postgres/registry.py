@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from milepost.delivery.model import Endpoint
 from milepost.orders.model import Store
+from milepost.sealing import Vault
 from milepost.store.postgres.session import Session
 from milepost.store.rows import endpoint_of, store_of
 
@@ -26,7 +27,8 @@ NOTHING = Setup(0, (), {}, {})
 class Registry:
     """The setup of every account that this process has had to do with."""
 
-    def __init__(self) -> None:
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
         self._known: dict[str, Setup] = {}
 
     async def setup(self, session: Session, account_id: str, version: int) -> Setup:
@@ -39,7 +41,8 @@ class Registry:
         if known.version == version:
             return known
         endpoints = tuple(
-            endpoint_of(row) for row in await session.rows("endpoints", account_id=account_id)
+            endpoint_of(row, vault=self._vault)
+            for row in await session.rows("endpoints", account_id=account_id)
         )
         stores = [store_of(row) for row in await session.rows("stores", account_id=account_id)]
         setup = Setup(

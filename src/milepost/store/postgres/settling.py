@@ -15,8 +15,10 @@ from milepost.delivery.outcome import Abandon, Acknowledge, Pause, Retry, Step
 from milepost.errors import StoreError
 from milepost.ports import Lease, Settlement
 from milepost.store.postgres.heads import Head
+from milepost.store.postgres.health import change_state, setup_of, tell
 from milepost.store.postgres.leases import Held, Lane, Leases
 from milepost.store.postgres.queue import lane_of
+from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.session import Session
 from milepost.store.rows import Row, micros
 
@@ -58,9 +60,12 @@ class Settling:
         *,
         lease: Lease,
         now: datetime,
+        registry: Registry,
         leases: Leases,
     ) -> None:
         self._session = session
+        self._registry = registry
+        self._at = now
         self._owner = lease.owner
         self._until = micros(lease.until)
         self._now = micros(now)
@@ -158,24 +163,36 @@ class Settling:
         return [lane for lane in lanes if lane in again]
 
     async def _pause(self, lanes: Sequence[Lane]) -> None:
-        """Settles these and pauses their endpoints, all in one transaction."""
+        """Settles these, pauses their endpoints and tells of it, all in one transaction."""
         session = self._session
         accounts = sorted({lane[0] for lane in lanes})
         async with session.transaction():
             for account_id in accounts:
                 await session.row("hold_setup", account_id=account_id)
             counted = await self._go_on(lanes)
-            for lane in counted:
-                await session.write(
-                    "set_endpoint_state",
-                    account_id=lane[0],
-                    endpoint_id=lane[1],
-                    state=EndpointState.PAUSED.value,
-                    why=self._rows[lane].verdict.pauses,
-                    now=self._now,
-                )
             for account_id in sorted({lane[0] for lane in counted}):
+                by_endpoint = {lane[1]: lane for lane in counted if lane[0] == account_id}
+                await self._pause_endpoints(account_id, by_endpoint)
                 await session.write("raise_setup_version", account_id=account_id)
+
+    async def _pause_endpoints(self, account_id: str, lanes: Mapping[str, Lane]) -> None:
+        """Pauses those endpoints that are active, each for what happened in its lane."""
+        session = self._session
+        setup = await setup_of(session, account_id, registry=self._registry)
+        for endpoint_id, lane in sorted(lanes.items()):
+            endpoint = setup.by_id.get(endpoint_id)
+            if endpoint is None or endpoint.state is EndpointState.PAUSED:
+                continue
+            rows = self._rows[lane]
+            await change_state(
+                session,
+                endpoint,
+                state=EndpointState.PAUSED,
+                why=rows.verdict.pauses or "",
+                now=self._at,
+            )
+            if rows.settlement.notice is not None:
+                await tell(session, rows.settlement.notice, endpoints=setup.endpoints, now=self._at)
 
 
 class _Rows(NamedTuple):

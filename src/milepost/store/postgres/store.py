@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -14,10 +12,8 @@ from milepost.delivery.model import (
     Claimed,
     Delivery,
     Endpoint,
-    EndpointState,
     NewDelivery,
 )
-from milepost.errors import StoreError
 from milepost.metrics import Metrics
 from milepost.orders.events import OrderEvent, Verdict
 from milepost.orders.model import Order
@@ -36,18 +32,27 @@ from milepost.ports import (
     Quarantined,
     Settlement,
 )
+from milepost.sealing import NoKeys, Vault
 from milepost.store.postgres import by_hand, intake, lanes, reading, records
+from milepost.store.postgres.answers import AnswersOnPostgres
+from milepost.store.postgres.attention import AttentionOnPostgres
+from milepost.store.postgres.egress import EgressOnPostgres
+from milepost.store.postgres.merchants import MerchantsOnPostgres
+from milepost.store.postgres.health import HealthOnPostgres
 from milepost.store.postgres.leases import Leases
 from milepost.store.postgres.migrate import check_settings, migrate, prepare
 from milepost.store.postgres.pool import STATEMENT_TIMEOUT_S, Connector, Pool
 from milepost.store.postgres.registry import Registry
-from milepost.store.postgres.session import AlreadyThere, Outdated, Session
+from milepost.store.postgres.resends import ResendsOnPostgres
+from milepost.store.postgres.secrets import SecretsOnPostgres
+from milepost.store.postgres.session import Session
+from milepost.store.postgres.tracking import TrackingOnPostgres
+from milepost.store.postgres.upkeep import UpkeepOnPostgres
 from milepost.store.postgres.wakes import Wakes
+from milepost.store.postgres.withings import WithingsOnPostgres
+from milepost.store.postgres.writing import written
 
 T = TypeVar("T")
-
-TURNS = 5
-LONGEST_PAUSE_S = 0.05
 
 CONNECTIONS = 4
 """How many connections intake, settling and claiming share; each is used by one at a time."""
@@ -62,7 +67,18 @@ READ_TIMEOUT_S = 120.0
 """Counting everything takes longer than anything else."""
 
 
-class PostgresStore:
+class PostgresStore(
+    SecretsOnPostgres,
+    UpkeepOnPostgres,
+    HealthOnPostgres,
+    AttentionOnPostgres,
+    AnswersOnPostgres,
+    ResendsOnPostgres,
+    WithingsOnPostgres,
+    EgressOnPostgres,
+    MerchantsOnPostgres,
+    TrackingOnPostgres,
+):
     """One database, for any number of processes, which meet in its transactions alone.
 
     What a method has returned is on disk, and on the standbys that the database waits for. While
@@ -70,11 +86,19 @@ class PostgresStore:
     in the URL takes writes, they work again.
     """
 
-    def __init__(self, url: str, *, metrics: Metrics | None = None, slow_s: float = SLOW_S) -> None:
-        """Raises SettingInvalid."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        metrics: Metrics | None = None,
+        slow_s: float = SLOW_S,
+        vault: Vault | None = None,
+    ) -> None:
+        """Without a `vault` there is no key, and it cannot be opened. Raises SettingInvalid."""
         metrics = metrics or Metrics()
+        self._vault = vault or Vault(NoKeys())
         self._connector = Connector(url)
-        self._registry = Registry()
+        self._registry = Registry(self._vault)
         self._leases = Leases()
         self._main = Pool(
             self._connector,
@@ -95,7 +119,14 @@ class PostgresStore:
         self._wakes = Wakes(self._main, self._connector)
 
     async def open(self) -> None:
-        """Migrates an empty or older database. Raises SchemaTooNew, SchemaChanged, StoreError."""
+        """Migrates an empty or older database, and reads the keys of its secrets.
+
+        Raises SchemaTooNew, SchemaChanged, SettingInvalid for a wrong key, and StoreError.
+        """
+        await self.connect()
+        await self.unlock()
+
+    async def connect(self) -> None:
         connection = await self._connector.connect(prepare=migrate, timeout_s=None)
         try:
             await check_settings(connection)
@@ -108,24 +139,9 @@ class PostgresStore:
         await self._main.close()
         await self._readers.close()
 
-    def listen(self, callback: Callable[[], None]) -> None:
-        """Calls back soon after any process has queued what is due; sometimes without a reason.
-
-        Not every time: whoever listens must look by itself now and then as well.
-        """
-        self._wakes.listen(callback)
-
     async def _write(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """What `work` returns; it is begun again when others were in its way."""
-        for _ in range(TURNS):
-            try:
-                async with self._main.session() as session:
-                    return await work(session)
-            except AlreadyThere:
-                raise
-            except Outdated:
-                await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_S))
-        raise StoreError("Others keep being in the way")
+        return await written(self._main, work)
 
     # the main path
 
@@ -148,6 +164,10 @@ class PostgresStore:
 
     async def take_dispatch(self) -> None:
         """Any number of processes may dispatch; leases of a dead one run out."""
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Goes on listening when the connection was lost and is back, with a call in between."""
+        self._wakes.listen(callback)
 
     async def claim(
         self, *, lease: Lease, now: datetime, held: Mapping[str, int], room: int, limit: int
@@ -192,6 +212,12 @@ class PostgresStore:
             self._leases.doubt(lease.owner)
             raise
 
+    async def confirm(self, claimed: Sequence[Claimed], *, lease: Lease) -> Sequence[Claimed]:
+        if not claimed:
+            return ()
+        work = partial(lanes.confirm, claimed=claimed, lease=lease, leases=self._leases)
+        return await self._write(work)
+
     async def renew(self, *, lease: Lease) -> None:
         await self._write(partial(lanes.renew, lease=lease, leases=self._leases))
 
@@ -204,6 +230,9 @@ class PostgresStore:
 
     async def add_account(self, account: Account) -> None:
         await self._write(partial(records.add_account, account=account))
+
+    async def add_first_account(self, account: Account) -> bool:
+        return await self._write(partial(records.add_first_account, account=account))
 
     async def accounts(self) -> Sequence[Account]:
         async with self._readers.session() as session:
@@ -246,32 +275,16 @@ class PostgresStore:
 
     async def put_endpoint(self, endpoint: Endpoint) -> None:
         """Waits for the account's intakes that are being written."""
-        if await self._write(partial(records.put_endpoint, endpoint=endpoint)):
+        if await self._write(partial(records.put_endpoint, endpoint=endpoint, vault=self._vault)):
             self._wakes.tell()
 
     async def endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
         async with self._readers.session() as session:
-            return await reading.endpoint(session, account_id, endpoint_id)
+            return await reading.endpoint(session, account_id, endpoint_id, vault=self._vault)
 
     async def endpoints(self, account_id: str) -> Sequence[Endpoint]:
         async with self._readers.session() as session:
-            return await reading.endpoints(session, account_id)
-
-    async def set_endpoint_state(
-        self, account_id: str, endpoint_id: str, *, state: EndpointState, why: str, now: datetime
-    ) -> Endpoint:
-        work = partial(
-            records.set_endpoint_state,
-            account_id=account_id,
-            endpoint_id=endpoint_id,
-            state=state,
-            why=why,
-            now=now,
-        )
-        endpoint = await self._write(work)
-        if state is EndpointState.ACTIVE:
-            self._wakes.tell()
-        return endpoint
+            return await reading.endpoints(session, account_id, vault=self._vault)
 
     async def delete_endpoint(self, account_id: str, endpoint_id: str, *, now: datetime) -> int:
         """Abandons a part at a time: when it fails in the middle it can be called again."""

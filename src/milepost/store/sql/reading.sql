@@ -4,7 +4,7 @@
 orders.account_id, orders.order_id, orders.store, orders.order_key, orders.state,
 orders.state_at, orders.sequence, orders.created_at, orders.updated_at, orders.reason,
 orders.previous_state, orders.source_sequence, orders.updating, orders.shipped_at,
-order_contents.content
+order_contents.content, orders.erased_at
 
 -- part: parcel_columns
 parcels.parcel, parcels.state, parcels.state_at, parcels.source_sequence, parcels.carrier,
@@ -22,6 +22,9 @@ deliveries.previous, deliveries.status, deliveries.state, deliveries.created_at,
 deliveries.attempts, deliveries.tries, deliveries.replay, deliveries.due_at,
 deliveries.settled_at, deliveries.outcome
 
+-- part: no_fake_order
+(order_id < 'tst_' OR order_id >= 'tst`')
+
 -- name: history
 SELECT
     account_id, order_id, sequence, type, state, previous_state, source, occurred_at, received_at,
@@ -32,9 +35,10 @@ ORDER BY sequence
 LIMIT :limit;
 
 -- name: delivery
+-- A body is gone when the order's personal data was erased.
 SELECT {delivery_columns}, bodies.content
 FROM deliveries
-JOIN bodies
+LEFT JOIN bodies
     ON bodies.account_id = deliveries.account_id
     AND bodies.order_id = deliveries.order_id
     AND bodies.sequence = deliveries.sequence
@@ -56,10 +60,12 @@ ORDER BY attempt;
 -- name: count_rows
 SELECT
     (SELECT count(*) FROM orders
-        WHERE account_id = :account_id -- if account_id
+        WHERE {no_fake_order}
+            AND account_id = :account_id -- if account_id
     ),
     (SELECT count(*) FROM order_events
-        WHERE account_id = :account_id -- if account_id
+        WHERE {no_fake_order}
+            AND account_id = :account_id -- if account_id
     ),
     (SELECT count(*) FROM quarantine
         WHERE verdict NOT IN ('applied', 'duplicate')

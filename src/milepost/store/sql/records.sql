@@ -8,11 +8,17 @@ account_id, store, number, name, created_at
 
 -- part: endpoint_columns
 account_id, endpoint_id, contract, url, schedule, created_at, updated_at, description, state,
-state_why, stores, statuses, timeout_s, concurrency, lane_policy, options, credentials, secrets
+state_why, stores, statuses, timeout_s, concurrency, lane_policy, options, sealed, state_at,
+requests_per_s, pause_after_h, backlog_policy, operational
 
 -- name: add_account
 INSERT INTO accounts (account_id, name, created_at)
 VALUES (:account_id, :name, :created_at);
+
+-- name: add_first_account
+INSERT INTO accounts (account_id, name, created_at)
+SELECT CAST(:account_id AS text), CAST(:name AS text), CAST(:created_at AS bigint)
+WHERE NOT EXISTS (SELECT 1 FROM accounts);
 
 -- name: accounts
 SELECT account_id, name, created_at
@@ -74,11 +80,12 @@ FROM stores
 ORDER BY account_id, store;
 
 -- name: put_endpoint
+-- Whether it is paused stays as it is: that changes with a notice and not by the way.
 INSERT INTO endpoints ({endpoint_columns})
 VALUES (
     :account_id, :endpoint_id, :contract, :url, :schedule, :created_at, :updated_at, :description,
     :state, :state_why, :stores, :statuses, :timeout_s, :concurrency, :lane_policy, :options,
-    :credentials, :secrets
+    :sealed, :state_at, :requests_per_s, :pause_after_h, :backlog_policy, :operational
 )
 ON CONFLICT (account_id, endpoint_id) DO UPDATE
 SET contract = excluded.contract,
@@ -87,16 +94,17 @@ SET contract = excluded.contract,
     created_at = excluded.created_at,
     updated_at = excluded.updated_at,
     description = excluded.description,
-    state = excluded.state,
-    state_why = excluded.state_why,
     stores = excluded.stores,
     statuses = excluded.statuses,
     timeout_s = excluded.timeout_s,
     concurrency = excluded.concurrency,
     lane_policy = excluded.lane_policy,
     options = excluded.options,
-    credentials = excluded.credentials,
-    secrets = excluded.secrets;
+    sealed = excluded.sealed,
+    requests_per_s = excluded.requests_per_s,
+    pause_after_h = excluded.pause_after_h,
+    backlog_policy = excluded.backlog_policy,
+    operational = excluded.operational;
 
 -- name: endpoint
 SELECT {endpoint_columns}
@@ -116,7 +124,10 @@ ORDER BY account_id, created_at, endpoint_id;
 
 -- name: set_endpoint_state
 UPDATE endpoints
-SET state = :state, state_why = :why, updated_at = :now
+SET state = :state,
+    state_why = :why,
+    state_at = CASE WHEN state = :state THEN state_at ELSE :now END,
+    updated_at = :now
 WHERE account_id = :account_id AND endpoint_id = :endpoint_id;
 
 -- name: delete_endpoint

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from milepost.delivery.model import Delivery, NewDelivery
 from milepost.errors import AlreadyExists, UnknownRecord
-from milepost.store.rows import delivery_of, micros
+from milepost.store.rows import WHENEVER, delivery_of
 from milepost.store.sqlite.intake import queue_deliveries
 from milepost.store.sqlite.registry import Registry
+from milepost.store.sqlite.resends import reopen
 from milepost.store.sqlite.session import Session
 
 
@@ -51,8 +52,7 @@ def resend(
     }
     if registry.endpoint(session, account_id, endpoint_id) is None:
         raise UnknownRecord(endpoint_id)
-    if session.write("reopen_delivery", **named, now=micros(now)):
-        session.write("reopen_lane", **named, now=micros(now))
+    reopen(session, account_id, endpoint_id, [(order_id, sequence)], settled_by=WHENEVER, now=now)
     return _read(session, named)
 
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from milepost.errors import StoreBusy
 
+WAYS_OUT = (
+    "an SQLite file has one process that sends, either `milepost serve`, or one `milepost work` "
+    "beside a `milepost serve --no-dispatch`. Any number can share a PostgreSQL database."
+)
+
 
 class DispatchLock:
     """Held until it is given back or the process ends, however it ends."""
@@ -29,7 +34,7 @@ class DispatchLock:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
-            raise StoreBusy(f"It holds {self._path.name}") from None
+            raise StoreBusy(f"It holds {self._path.name}; {WAYS_OUT}") from None
         except OSError:
             os.close(file)
             raise

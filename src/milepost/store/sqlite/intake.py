@@ -18,6 +18,7 @@ from milepost.delivery.model import (
 )
 from milepost.orders.model import Order, Parcel
 from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined
+from milepost.store.client_rows import rehearsal_row
 from milepost.store.rows import (
     content_bytes,
     event_row,
@@ -56,6 +57,8 @@ def change_orders(
     _write_orders(session, changes, before=before)
     if changes.events:
         session.batch("insert_events", _flat(event_row(event) for event in changes.events))
+    if changes.rehearsals:
+        session.batch("insert_rehearsals", _flat(map(rehearsal_row, changes.rehearsals)))
     if changes.released or changes.quarantined:
         _write_quarantine(session, changes, now=now)
     if not changes.deliveries:
@@ -167,6 +170,8 @@ class _Queue:
         self._latest: dict[Lane, int] = {}
         self._standing: set[Lane] = set()
         self._held: set[Lane] = set()
+        # The newest of each lane in which it makes others needless.
+        self._superseding: dict[Lane, int] = {}
         self._variants: dict[tuple[str, str, int], list[Body]] = {}
         self._deliveries: list[Any] = []
         self._bodies: list[Any] = []
@@ -218,6 +223,8 @@ class _Queue:
         if lane not in self._standing:
             self._standing.add(lane)
             self._begin(lane, delivery, previous=previous)
+        elif delivery.supersedes:
+            self._superseding[lane] = sequence
 
     def _begin(self, lane: Lane, delivery: NewDelivery, *, previous: int) -> None:
         """A new lane, whose head this delivery is; one that was given up under `hold` waits."""
@@ -270,3 +277,13 @@ class _Queue:
         self._session.batch("insert_deliveries", self._deliveries)
         self._session.batch("insert_bodies", self._bodies)
         self._session.batch("insert_lanes", self._lanes)
+        if self._superseding:
+            self._supersede()
+
+    def _supersede(self) -> None:
+        newest, moved = [], []
+        for (account_id, order_id, endpoint_id), sequence in self._superseding.items():
+            newest += [self._now, account_id, order_id, endpoint_id, sequence]
+            moved += [account_id, endpoint_id, order_id]
+        self._session.batch("supersede", newest)
+        self._session.batch("move_past_superseded", moved)

@@ -7,10 +7,12 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple, assert_never
 
+from milepost.delivery.health import OperationalNotice
 from milepost.delivery.model import Claimed, DeliveryState, Endpoint, EndpointState, LanePolicy
 from milepost.delivery.outcome import Abandon, Acknowledge, Pause, Retry
 from milepost.ports import Lease, Settlement
-from milepost.store.rows import Row, attempt_row, claimed_of, micros
+from milepost.store.rows import Row, attempt_row, claimed_of, micros, moment
+from milepost.store.sqlite.health import change_state, tell
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 
@@ -101,26 +103,41 @@ def _still_ours(
     session: Session, settlements: Sequence[Settlement], *, owner: str
 ) -> list[tuple[Settlement, _Standing]]:
     """The settlements that count."""
-    wanted: list[Any] = []
-    for position, settlement in enumerate(settlements):
-        claimed = settlement.claimed
-        wanted += (
-            position,
-            claimed.endpoint.account_id,
-            claimed.order_id,
-            claimed.endpoint.endpoint_id,
-            claimed.sequence,
-            claimed.attempts,
-            owner,
-        )
     ours: list[tuple[Settlement, _Standing]] = []
     seen: set[tuple[str, str, str]] = set()
-    for position, *standing in session.batch("standing_of", wanted):
+    for position, *standing in _standing_of(session, [s.claimed for s in settlements], owner=owner):
         claimed = settlements[position].claimed
         lane = (claimed.endpoint.account_id, claimed.endpoint.endpoint_id, claimed.order_id)
         if lane not in seen:
             seen.add(lane)
             ours.append((settlements[position], _Standing(*standing)))
+    return ours
+
+
+def _standing_of(session: Session, claimed: Sequence[Claimed], *, owner: str) -> list[Row]:
+    """The position and standing of each that is the owner's still."""
+    wanted: list[Any] = []
+    for position, one in enumerate(claimed):
+        wanted += (
+            position,
+            one.endpoint.account_id,
+            one.order_id,
+            one.endpoint.endpoint_id,
+            one.sequence,
+            one.attempts,
+            owner,
+        )
+    return session.batch("standing_of", wanted)
+
+
+def confirm(session: Session, claimed: Sequence[Claimed], *, lease: Lease) -> list[Claimed]:
+    """Those that are still this owner's, prolonged."""
+    ours = [claimed[row[0]] for row in _standing_of(session, claimed, owner=lease.owner)]
+    changes: list[Any] = []
+    for one in ours:
+        changes += (one.endpoint.account_id, one.endpoint.endpoint_id, one.order_id)
+        changes.append(micros(lease.until))
+    session.batch("prolong_leases", changes)
     return ours
 
 
@@ -140,7 +157,8 @@ class _Settling:
         self._ended: list[Any] = []
         self._lanes: list[Any] = []
         self._onward: list[_Head] = []
-        self._paused: dict[tuple[str, str], str] = {}
+        # Why each endpoint is paused, and what is told of it.
+        self._paused: dict[tuple[str, str], tuple[str, OperationalNotice | None]] = {}
 
     def enter(self, settlement: Settlement, standing: _Standing) -> None:
         """Takes down one settlement."""
@@ -164,7 +182,8 @@ class _Settling:
                 self._settle(settlement, _PENDING, due_at=self._now)
                 due_at = standing.due_at if earlier else self._now
                 self._wait(claimed, standing.head, due_at=due_at)
-                self._paused[claimed.endpoint.account_id, claimed.endpoint.endpoint_id] = why
+                names = (claimed.endpoint.account_id, claimed.endpoint.endpoint_id)
+                self._paused[names] = (why, settlement.notice)
             case _:
                 assert_never(step)
 
@@ -208,20 +227,29 @@ class _Settling:
         session = self._session
         session.batch("insert_attempts", self._attempts)
         session.batch("settle_deliveries", self._deliveries)
-        for (account_id, endpoint_id), why in self._paused.items():
-            session.write(
-                "set_endpoint_state",
-                account_id=account_id,
-                endpoint_id=endpoint_id,
-                state=EndpointState.PAUSED.value,
-                why=why,
-                now=self._now,
-            )
-            self._registry.forget()
         claimed = self._go_on() if self._onward else []
         session.batch("delete_lanes", self._ended)
         session.batch("set_lanes", self._lanes)
+        for names, (why, notice) in self._paused.items():
+            self._pause(names, why=why, notice=notice)
         return claimed
+
+    def _pause(self, names: tuple[str, str], *, why: str, notice: OperationalNotice | None) -> None:
+        """Pauses an endpoint, unless it is; last, because what is told goes into lanes as well."""
+        endpoint = self._registry.endpoint(self._session, *names)
+        if endpoint is None or endpoint.state is EndpointState.PAUSED:
+            return
+        now, registry = moment(self._now), self._registry
+        change_state(
+            self._session,
+            endpoint,
+            state=EndpointState.PAUSED,
+            why=why,
+            now=now,
+            registry=registry,
+        )
+        if notice is not None:
+            tell(self._session, notice, now=now, registry=registry)
 
     def _go_on(self) -> list[Claimed]:
         """Leases the next heads again, but for those that are not due or whose endpoint rests."""

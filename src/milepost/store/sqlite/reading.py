@@ -22,6 +22,7 @@ from milepost.ports import (
     Page,
     Quarantined,
 )
+from milepost.sealing import Vault
 from milepost.store.cursors import Number, read_cursor, write_cursor
 from milepost.store.rows import (
     DELIVERY_STATES,
@@ -75,15 +76,16 @@ def stores(session: Session, account_id: str) -> Sequence[Store]:
     return [store_of(row) for row in session.rows("stores", account_id=account_id)]
 
 
-def endpoint(session: Session, account_id: str, endpoint_id: str) -> Endpoint:
+def endpoint(session: Session, account_id: str, endpoint_id: str, *, vault: Vault) -> Endpoint:
     row = session.row("endpoint", account_id=account_id, endpoint_id=endpoint_id)
     if row is None:
         raise UnknownRecord(endpoint_id)
-    return endpoint_of(row)
+    return endpoint_of(row, vault=vault)
 
 
-def endpoints(session: Session, account_id: str) -> Sequence[Endpoint]:
-    return [endpoint_of(row) for row in session.rows("endpoints", account_id=account_id)]
+def endpoints(session: Session, account_id: str, *, vault: Vault) -> Sequence[Endpoint]:
+    rows = session.rows("endpoints", account_id=account_id)
+    return [endpoint_of(row, vault=vault) for row in rows]
 
 
 def order(session: Session, ref: OrderRef) -> Order:
@@ -195,7 +197,7 @@ def delivery(
     )
     if row is None:
         raise UnknownRecord(f"{order_id}, sequence {sequence}")
-    return delivery_of(row), row[14]
+    return delivery_of(row), row[14] or b""
 
 
 def attempts(

@@ -7,11 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 
-from milepost.delivery.model import Endpoint, EndpointState, LanePolicy
+from milepost.delivery.model import Endpoint, LanePolicy
 from milepost.errors import AlreadyExists, UnknownRecord
 from milepost.orders.model import Store
 from milepost.ports import Account, ApiKey
-from milepost.store.rows import endpoint_of, endpoint_values, micros, micros_or_none, store_of
+from milepost.sealing import Vault
+from milepost.store.rows import endpoint_values, micros, micros_or_none, store_of
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 
@@ -22,6 +23,16 @@ def _unique(what: str) -> Generator[None, None, None]:
         yield
     except sqlite3.IntegrityError:
         raise AlreadyExists(what) from None
+
+
+def add_first_account(session: Session, account: Account) -> bool:
+    added = session.write(
+        "add_first_account",
+        account_id=account.account_id,
+        name=account.name,
+        created_at=micros(account.created_at),
+    )
+    return bool(added)
 
 
 def add_account(session: Session, account: Account) -> None:
@@ -71,35 +82,14 @@ def put_store(
     return store_of(session.rows("store", **named)[0])
 
 
-def put_endpoint(session: Session, endpoint: Endpoint, *, registry: Registry) -> None:
+def put_endpoint(session: Session, endpoint: Endpoint, *, vault: Vault, registry: Registry) -> None:
     """Lanes that were held under another policy go on as soon as the policy says so."""
-    session.write("put_endpoint", **endpoint_values(endpoint))
+    named = {"account_id": endpoint.account_id, "endpoint_id": endpoint.endpoint_id}
+    session.write("put_endpoint", **endpoint_values(endpoint, vault=vault))
+    session.write("open_health", **named)
     registry.forget()
     if endpoint.lane_policy is LanePolicy.GO_ON:
-        session.write(
-            "let_go_of_held_lanes",
-            account_id=endpoint.account_id,
-            endpoint_id=endpoint.endpoint_id,
-        )
-
-
-def set_endpoint_state(
-    session: Session,
-    account_id: str,
-    endpoint_id: str,
-    *,
-    state: EndpointState,
-    why: str,
-    now: datetime,
-    registry: Registry,
-) -> Endpoint:
-    named = {"account_id": account_id, "endpoint_id": endpoint_id}
-    session.write("set_endpoint_state", **named, state=state.value, why=why, now=micros(now))
-    registry.forget()
-    row = session.row("endpoint", **named)
-    if row is None:
-        raise UnknownRecord(endpoint_id)
-    return endpoint_of(row)
+        session.write("let_go_of_held_lanes", **named)
 
 
 def delete_endpoint(
@@ -109,6 +99,7 @@ def delete_endpoint(
     if not session.write("delete_endpoint", **named):
         raise UnknownRecord(endpoint_id)
     registry.forget()
+    session.write("drop_health", **named)
     abandoned = session.write("abandon_endpoint", **named, now=micros(now))
     session.write("drop_lanes", **named)
     return abandoned

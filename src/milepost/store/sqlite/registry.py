@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from milepost.delivery.model import Endpoint
 from milepost.orders.model import Store
+from milepost.sealing import Vault
 from milepost.store.rows import endpoint_of, store_of
 from milepost.store.sqlite.session import Session
 
@@ -19,7 +20,8 @@ class Registry:
     other processes write is noticed by SQLite's data version.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
         self._version: int | None = None
         self._endpoints: dict[str, tuple[Endpoint, ...]] | None = None
         self._by_id: dict[tuple[str, str], Endpoint] = {}
@@ -61,7 +63,8 @@ class Registry:
     def _read_endpoints(self, session: Session) -> dict[str, tuple[Endpoint, ...]]:
         if self._endpoints is None:
             found: dict[str, list[Endpoint]] = {}
-            for endpoint in map(endpoint_of, session.rows("every_endpoint")):
+            for row in session.rows("every_endpoint"):
+                endpoint = endpoint_of(row, vault=self._vault)
                 found.setdefault(endpoint.account_id, []).append(endpoint)
             self._endpoints = {account_id: tuple(those) for account_id, those in found.items()}
             self._by_id = {

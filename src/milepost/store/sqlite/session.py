@@ -16,7 +16,26 @@ from milepost.store.statements import Statement, load
 T = TypeVar("T")
 
 STATEMENTS = load(
-    "records", "reading", "sqlite/intake", "sqlite/lanes", "sqlite/lists", "sqlite/backlog"
+    "records",
+    "secrets",
+    "sqlite/upkeep",
+    "health",
+    "attention",
+    "reading",
+    "sqlite/intake",
+    "sqlite/lanes",
+    "sqlite/health",
+    "sqlite/attention",
+    "sqlite/lists",
+    "sqlite/backlog",
+    "resends",
+    "sqlite/resends",
+    "sqlite/answers",
+    "withings",
+    "egress",
+    "merchants",
+    "tracking",
+    "sqlite/tracking",
 )
 
 OLDEST_SQLITE = (3, 37, 0)

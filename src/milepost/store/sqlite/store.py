@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ from milepost.delivery.model import (
     Claimed,
     Delivery,
     Endpoint,
-    EndpointState,
     NewDelivery,
 )
 from milepost.metrics import Metrics
@@ -34,12 +33,23 @@ from milepost.ports import (
     Quarantined,
     Settlement,
 )
+from milepost.sealing import KeyFile, Vault, key_path
 from milepost.store.migrate import migrate_sqlite
 from milepost.store.sqlite import by_hand, intake, lanes, reading, records
+from milepost.store.sqlite.answers import AnswersOnSqlite
+from milepost.store.sqlite.attention import AttentionOnSqlite
 from milepost.store.sqlite.dispatch_lock import DispatchLock
+from milepost.store.sqlite.egress import EgressOnSqlite
+from milepost.store.sqlite.merchants import MerchantsOnSqlite
+from milepost.store.sqlite.health import HealthOnSqlite
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.registry import Registry
+from milepost.store.sqlite.resends import ResendsOnSqlite
+from milepost.store.sqlite.secrets import SecretsOnSqlite
 from milepost.store.sqlite.session import connect, store_errors
+from milepost.store.sqlite.tracking import TrackingOnSqlite
+from milepost.store.sqlite.upkeep import UpkeepOnSqlite
+from milepost.store.sqlite.withings import WithingsOnSqlite
 from milepost.store.sqlite.writer import Writer
 
 MOST_WAITING = 50_000
@@ -49,7 +59,18 @@ SLOW_S = 1.0
 """What takes longer is a warning in the log."""
 
 
-class SqliteStore:
+class SqliteStore(
+    SecretsOnSqlite,
+    UpkeepOnSqlite,
+    HealthOnSqlite,
+    AttentionOnSqlite,
+    AnswersOnSqlite,
+    ResendsOnSqlite,
+    WithingsOnSqlite,
+    EgressOnSqlite,
+    MerchantsOnSqlite,
+    TrackingOnSqlite,
+):
     """One file, for one process that dispatches and any number that read and write.
 
     What a method has returned is on disk: WAL with synchronous=FULL. Concurrent writes share
@@ -63,11 +84,14 @@ class SqliteStore:
         most_waiting: int = MOST_WAITING,
         metrics: Metrics | None = None,
         slow_s: float = SLOW_S,
+        vault: Vault | None = None,
     ) -> None:
+        """Without a `vault` the key lies beside the file, and is made with it."""
         metrics = metrics or Metrics()
         self._path = Path(path)
+        self._vault = vault or Vault(KeyFile(key_path(self._path), new=True))
         self._lock = DispatchLock(self._path)
-        self._registry = Registry()
+        self._registry = Registry(self._vault)
         self._readers = Readers(self._path, metrics=metrics, slow_s=slow_s)
         self._writer = Writer(
             self._connect,
@@ -89,7 +113,14 @@ class SqliteStore:
             return connection
 
     async def open(self) -> None:
-        """Makes the file if it is missing. Raises SchemaTooNew, SchemaChanged and StoreError."""
+        """Makes the file if it is missing, and its key if that is missing too.
+
+        Raises SchemaTooNew, SchemaChanged, SettingInvalid for a wrong key, and StoreError.
+        """
+        await self.connect()
+        await self.unlock()
+
+    async def connect(self) -> None:
         await self._writer.open()
 
     async def close(self) -> None:
@@ -120,6 +151,9 @@ class SqliteStore:
                 self._lock.take()
             await self._writer.run(partial(lanes.release, owner=None, registry=self._registry))
 
+    def listen(self, callback: Callable[[], None]) -> None:
+        """A file tells nobody; what another process has queued is seen at the next look."""
+
     async def claim(
         self, *, lease: Lease, now: datetime, held: Mapping[str, int], room: int, limit: int
     ) -> Sequence[Claimed]:
@@ -143,6 +177,9 @@ class SqliteStore:
         )
         return await self._writer.run(work, weight=len(settlements))
 
+    async def confirm(self, claimed: Sequence[Claimed], *, lease: Lease) -> Sequence[Claimed]:
+        return await self._writer.run(partial(lanes.confirm, claimed=claimed, lease=lease))
+
     async def renew(self, *, lease: Lease) -> None:
         await self._writer.run(partial(lanes.renew, lease=lease, registry=self._registry))
 
@@ -154,6 +191,9 @@ class SqliteStore:
 
     async def add_account(self, account: Account) -> None:
         await self._writer.run(partial(records.add_account, account=account))
+
+    async def add_first_account(self, account: Account) -> bool:
+        return await self._writer.run(partial(records.add_first_account, account=account))
 
     async def accounts(self) -> Sequence[Account]:
         return await self._readers.run(reading.accounts)
@@ -195,30 +235,28 @@ class SqliteStore:
 
     async def put_endpoint(self, endpoint: Endpoint) -> None:
         await self._writer.run(
-            partial(records.put_endpoint, endpoint=endpoint, registry=self._registry)
+            partial(
+                records.put_endpoint,
+                endpoint=endpoint,
+                vault=self._vault,
+                registry=self._registry,
+            )
         )
 
     async def endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
         return await self._readers.run(
-            partial(reading.endpoint, account_id=account_id, endpoint_id=endpoint_id)
+            partial(
+                reading.endpoint,
+                account_id=account_id,
+                endpoint_id=endpoint_id,
+                vault=self._vault,
+            )
         )
 
     async def endpoints(self, account_id: str) -> Sequence[Endpoint]:
-        return await self._readers.run(partial(reading.endpoints, account_id=account_id))
-
-    async def set_endpoint_state(
-        self, account_id: str, endpoint_id: str, *, state: EndpointState, why: str, now: datetime
-    ) -> Endpoint:
-        work = partial(
-            records.set_endpoint_state,
-            account_id=account_id,
-            endpoint_id=endpoint_id,
-            state=state,
-            why=why,
-            now=now,
-            registry=self._registry,
+        return await self._readers.run(
+            partial(reading.endpoints, account_id=account_id, vault=self._vault)
         )
-        return await self._writer.run(work)
 
     async def delete_endpoint(self, account_id: str, endpoint_id: str, *, now: datetime) -> int:
         work = partial(

@@ -110,3 +110,25 @@ ORDER BY name;
 -- name: wait_for_the_disk
 SELECT set_config('synchronous_commit', 'on', false)
 WHERE current_setting('synchronous_commit') = 'off';
+
+-- name: clock
+SELECT clock_timestamp();
+
+-- name: standing
+SELECT
+    current_setting('server_version') AS version,
+    NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'
+        AS writable,
+    clock_timestamp() AS now,
+    current_setting('max_connections')::integer
+        - current_setting('superuser_reserved_connections')::integer AS most_connections,
+    (SELECT count(*)::integer FROM pg_stat_activity WHERE backend_type = 'client backend')
+        AS connections;
+
+-- name: settings
+-- What decides whether a commit outlives a crash of the machine, or the machine itself.
+SELECT name, setting FROM pg_settings
+WHERE name IN (
+    'fsync', 'full_page_writes', 'server_encoding', 'synchronous_commit',
+    'synchronous_standby_names'
+);

@@ -23,7 +23,7 @@ SELECT
     ) AS sequence,
     NULL::bigint AS created_at, NULL::bigint AS updated_at, NULL AS reason,
     NULL AS previous_state, NULL::bigint AS source_sequence, NULL::smallint AS updating,
-    NULL::bigint AS shipped_at, NULL::bytea AS content
+    NULL::bigint AS shipped_at, NULL::bytea AS content, NULL::bigint AS erased_at
 FROM unnest(texts($1)) AS wanted (account_id)
 LEFT JOIN LATERAL (
     SELECT setups.version FROM setups WHERE setups.account_id = wanted.account_id OFFSET 0
@@ -194,6 +194,12 @@ SELECT
     unnest($9::text::bigint[]), unnest(texts($10)), unnest(texts($11)), unnest(texts($12)),
     unnest(texts($13)), unnest(texts($14)), unnest($15::text::smallint[]), unnest(texts($16));
 
+-- name: insert_rehearsals
+INSERT INTO rehearsals (account_id, order_id, mode, step, due_at)
+SELECT
+    unnest(texts($1)), unnest(texts($2)), unnest($3::text::integer[]),
+    unnest($4::text::integer[]), unnest($5::text::bigint[]);
+
 -- name: put_quarantined
 INSERT INTO quarantine (
     account_id, update_id, verdict, why, source, store, order_key, order_id, occurred_at,
@@ -258,6 +264,97 @@ JOIN lanes
     AND lanes.order_id = wanted.order_id
 ORDER BY lanes.account_id, lanes.endpoint_id, lanes.order_id
 FOR UPDATE OF lanes;
+
+-- name: record_waiting_heads
+-- Of these lanes those whose head is in them and nobody's, so that it can be superseded.
+WITH heads AS MATERIALIZED (
+    SELECT lanes.*
+    FROM unnest(texts($1), texts($2), texts($3), $4::text::integer[])
+        AS newest (account_id, endpoint_id, order_id, sequence)
+    JOIN lanes
+        ON lanes.account_id = ANY (ARRAY[newest.account_id])
+        AND lanes.endpoint_id = newest.endpoint_id
+        AND lanes.order_id = newest.order_id
+        AND lanes.sequence < newest.sequence
+        AND lanes.status IS NOT NULL
+        AND lanes.lease_owner IS NULL
+), recorded AS (
+    INSERT INTO deliveries (
+        account_id, order_id, endpoint_id, sequence, previous, status, state, created_at, attempts,
+        tries, replay, due_at, variant
+    )
+    SELECT
+        account_id, order_id, endpoint_id, sequence, previous, status, 'pending', created_at, 0,
+        0, 0, created_at, variant
+    FROM heads
+)
+UPDATE lanes
+SET status = NULL, previous = NULL, variant = NULL, created_at = NULL,
+    revision = lanes.revision + 1
+FROM heads
+WHERE lanes.account_id = ANY (ARRAY[heads.account_id])
+    AND lanes.endpoint_id = heads.endpoint_id
+    AND lanes.order_id = heads.order_id;
+
+-- name: supersede
+-- What waits in a lane before the newest, unless it was begun or asked for again. Of a lane that is
+-- leased the first of these is spared: it may be on its way, and then it is behind whatever an
+-- operator has sent again since. It is not among them while it is in its lane.
+UPDATE deliveries
+SET state = 'superseded', due_at = NULL, settled_at = $5
+FROM unnest(texts($1), texts($2), texts($3), $4::text::integer[])
+    AS newest (account_id, endpoint_id, order_id, sequence)
+CROSS JOIN LATERAL (
+    SELECT lanes.lease_owner IS NOT NULL AND lanes.status IS NULL AS spares_one
+    FROM lanes
+    WHERE lanes.account_id = newest.account_id
+        AND lanes.endpoint_id = newest.endpoint_id
+        AND lanes.order_id = newest.order_id
+    OFFSET 0
+) AS lane
+CROSS JOIN LATERAL (
+    SELECT min(first.sequence) AS sequence
+    FROM deliveries AS first
+    WHERE first.account_id = newest.account_id
+        AND first.order_id = newest.order_id
+        AND first.endpoint_id = newest.endpoint_id
+        AND first.state = 'pending'
+        AND first.replay = 0
+) AS spared
+WHERE deliveries.account_id = ANY (ARRAY[newest.account_id])
+    AND deliveries.order_id = newest.order_id
+    AND deliveries.endpoint_id = newest.endpoint_id
+    AND deliveries.sequence < newest.sequence
+    AND deliveries.state = 'pending'
+    AND deliveries.attempts = 0
+    AND deliveries.replay = 0
+    AND NOT (lane.spares_one AND deliveries.sequence = spared.sequence)
+RETURNING deliveries.account_id, deliveries.endpoint_id, deliveries.order_id;
+
+-- name: move_past_superseded
+-- The head of a lane that nobody has leased is the first that is pending; a held lane stays so.
+-- Who settles one that is leased must look at it again.
+UPDATE lanes
+SET sequence = CASE WHEN lanes.lease_owner IS NULL THEN head.sequence ELSE lanes.sequence END,
+    due_at = CASE
+        WHEN lanes.lease_owner IS NULL AND lanes.due_at IS NOT NULL THEN head.due_at
+        ELSE lanes.due_at
+    END,
+    revision = lanes.revision + 1
+FROM unnest(texts($1), texts($2), texts($3)) AS moved (account_id, endpoint_id, order_id)
+CROSS JOIN LATERAL (
+    SELECT deliveries.sequence, deliveries.due_at
+    FROM deliveries
+    WHERE deliveries.account_id = moved.account_id
+        AND deliveries.order_id = moved.order_id
+        AND deliveries.endpoint_id = moved.endpoint_id
+        AND deliveries.state = 'pending'
+    ORDER BY deliveries.sequence
+    LIMIT 1
+) AS head
+WHERE lanes.account_id = ANY (ARRAY[moved.account_id])
+    AND lanes.endpoint_id = moved.endpoint_id
+    AND lanes.order_id = moved.order_id;
 
 -- name: lanes_before
 -- Where something was queued for these lanes before: the latest sequence, whether that was given

@@ -366,6 +366,46 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) AS lanes;
 
+-- name: confirm_lanes
+-- Those of these claims that are the owner's still and not settled by anybody; their leases go on.
+WITH mine AS MATERIALIZED (
+    SELECT wanted.position, found.*
+    FROM unnest(
+        texts($1), texts($2), texts($3), $4::text::integer[], $5::text::integer[]
+    ) WITH ORDINALITY AS wanted (
+        account_id, endpoint_id, order_id, sequence, attempts, position
+    )
+    CROSS JOIN LATERAL (
+        SELECT lanes.account_id, lanes.endpoint_id, lanes.order_id
+        FROM lanes
+        WHERE lanes.account_id = wanted.account_id
+            AND lanes.endpoint_id = wanted.endpoint_id
+            AND lanes.order_id = wanted.order_id
+            AND lanes.lease_owner = $6
+            AND CASE
+                WHEN lanes.status IS NOT NULL
+                    THEN lanes.sequence = wanted.sequence AND wanted.attempts = 0
+                ELSE lanes.sequence <= wanted.sequence AND EXISTS (
+                    SELECT FROM deliveries
+                    WHERE deliveries.account_id = wanted.account_id
+                        AND deliveries.order_id = wanted.order_id
+                        AND deliveries.endpoint_id = wanted.endpoint_id
+                        AND deliveries.sequence = wanted.sequence
+                        AND deliveries.attempts = wanted.attempts
+                        AND deliveries.state = 'pending'
+                )
+            END
+        FOR UPDATE OF lanes
+    ) AS found
+)
+UPDATE lanes
+SET leased_until = $7
+FROM mine
+WHERE lanes.account_id = ANY (ARRAY[mine.account_id])
+    AND lanes.endpoint_id = mine.endpoint_id
+    AND lanes.order_id = mine.order_id
+RETURNING mine.position;
+
 -- name: renew_leases
 -- A lane that somebody works on just now is left for the next time.
 WITH mine AS MATERIALIZED (
@@ -435,58 +475,6 @@ WHERE lanes.account_id = ANY (ARRAY[mine.account_id])
 SELECT coalesce(max(variant) + 1, 0)
 FROM bodies
 WHERE account_id = :account_id AND order_id = :order_id AND sequence = :sequence;
-
--- name: lock_lane
-SELECT sequence
-FROM lanes
-WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND order_id = :order_id
-FOR UPDATE;
-
--- name: record_head
--- For whoever holds the lane's lock and is about to do something to its deliveries.
-INSERT INTO deliveries (
-    account_id, order_id, endpoint_id, sequence, previous, status, state, created_at, attempts,
-    tries, replay, due_at, variant
-)
-SELECT
-    account_id, order_id, endpoint_id, sequence, previous, status, 'pending', created_at, 0,
-    0, 0, created_at, variant
-FROM lanes
-WHERE account_id = :account_id
-    AND endpoint_id = :endpoint_id
-    AND order_id = :order_id
-    AND status IS NOT NULL;
-
--- name: head_is_recorded
-UPDATE lanes
-SET status = NULL, previous = NULL, variant = NULL, created_at = NULL, revision = revision + 1
-WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND order_id = :order_id;
-
--- name: reopen_delivery
-UPDATE deliveries
-SET state = 'pending', tries = 0, replay = replay + 1, due_at = :now, settled_at = NULL
-WHERE account_id = :account_id
-    AND order_id = :order_id
-    AND endpoint_id = :endpoint_id
-    AND sequence = :sequence
-    AND state <> 'pending';
-
--- name: reopen_lane
--- An operator's word ends a hold, and the lane is due when its head is.
-INSERT INTO lanes (account_id, endpoint_id, order_id, sequence, last, due_at)
-VALUES (:account_id, :endpoint_id, :order_id, :sequence, :sequence, :now)
-ON CONFLICT (account_id, endpoint_id, order_id) DO UPDATE
-SET sequence = least(lanes.sequence, excluded.sequence),
-    last = greatest(lanes.last, excluded.last),
-    due_at = (
-        SELECT deliveries.due_at
-        FROM deliveries
-        WHERE deliveries.account_id = excluded.account_id
-            AND deliveries.order_id = excluded.order_id
-            AND deliveries.endpoint_id = excluded.endpoint_id
-            AND deliveries.sequence = least(lanes.sequence, excluded.sequence)
-    ),
-    revision = lanes.revision + 1;
 
 -- name: let_go
 -- The lanes that an endpoint's policy held, each due when its head is.

@@ -141,14 +141,15 @@ FROM (
         AND lanes.sequence = :sequence
         AND lanes.status IS NOT NULL
 ) AS found
-CROSS JOIN LATERAL (
+-- A body is gone when the order's personal data was erased.
+LEFT JOIN LATERAL (
     SELECT bodies.content FROM bodies
     WHERE bodies.account_id = :account_id
         AND bodies.order_id = :order_id
         AND bodies.sequence = :sequence
         AND bodies.variant = found.variant
     OFFSET 0
-) AS bodies;
+) AS bodies ON true;
 
 -- name: deliveries_page_of_order
 SELECT *

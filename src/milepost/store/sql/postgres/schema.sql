@@ -43,6 +43,45 @@ CREATE TABLE bodies (
     toast_tuple_target = 8160
 );
 
+CREATE TABLE carrier_sources (
+    account_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    carriers text NOT NULL,
+    config bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    CONSTRAINT carrier_sources_pkey PRIMARY KEY (account_id, source)
+);
+
+CREATE TABLE client_applications (
+    account_id text COLLATE "C" NOT NULL,
+    client_id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    billing_id text NOT NULL,
+    sealed bytea NOT NULL,
+    store text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C",
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    CONSTRAINT client_applications_pkey PRIMARY KEY (account_id, client_id)
+);
+
+CREATE TABLE client_calls (
+    account_id text COLLATE "C" NOT NULL,
+    client_id text COLLATE "C" NOT NULL,
+    began_at bigint NOT NULL,
+    calls integer NOT NULL,
+    CONSTRAINT client_calls_pkey PRIMARY KEY (account_id, client_id)
+);
+
+CREATE TABLE client_ids (
+    client_id text COLLATE "C" NOT NULL,
+    account_id text COLLATE "C" NOT NULL,
+    CONSTRAINT client_ids_pkey PRIMARY KEY (client_id)
+);
+
 CREATE TABLE deliveries (
     account_id text COLLATE "C" NOT NULL,
     order_id text COLLATE "C" NOT NULL,
@@ -62,6 +101,40 @@ CREATE TABLE deliveries (
     CONSTRAINT deliveries_pkey PRIMARY KEY (account_id, order_id, endpoint_id, sequence)
 );
 
+CREATE TABLE dismissals (
+    account_id text COLLATE "C" NOT NULL,
+    item text COLLATE "C" NOT NULL,
+    dismissed_at bigint NOT NULL,
+    CONSTRAINT dismissals_pkey PRIMARY KEY (account_id, item)
+);
+
+CREATE TABLE egress_changes (
+    change_id text COLLATE "C" NOT NULL,
+    network text COLLATE "C" NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    effective_at bigint NOT NULL,
+    planned_at bigint NOT NULL,
+    forced smallint NOT NULL,
+    cancelled_at bigint,
+    CONSTRAINT egress_changes_action CHECK ((action = ANY (ARRAY['add'::text, 'remove'::text])))
+);
+
+CREATE TABLE endpoint_health (
+    account_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failing_since bigint,
+    last_success_at bigint,
+    last_failure_at bigint,
+    last_outcome text COLLATE "C",
+    failing smallint DEFAULT 0 NOT NULL,
+    abandoned integer DEFAULT 0 NOT NULL,
+    abandoned_since bigint,
+    abandoned_told_at bigint,
+    notices integer DEFAULT 0 NOT NULL,
+    CONSTRAINT endpoint_health_pkey PRIMARY KEY (account_id, endpoint_id)
+);
+
 CREATE TABLE endpoints (
     account_id text COLLATE "C" NOT NULL,
     endpoint_id text COLLATE "C" NOT NULL,
@@ -79,11 +152,28 @@ CREATE TABLE endpoints (
     concurrency integer NOT NULL,
     lane_policy text COLLATE "C" NOT NULL,
     options bytea NOT NULL,
-    credentials bytea NOT NULL,
-    secrets text NOT NULL,
+    sealed bytea NOT NULL,
+    state_at bigint,
+    requests_per_s double precision,
+    pause_after_h double precision,
+    backlog_policy text COLLATE "C" DEFAULT 'every_step'::text NOT NULL,
+    operational text COLLATE "C" DEFAULT 'none'::text NOT NULL,
+    CONSTRAINT endpoints_backlog_policy CHECK ((backlog_policy = ANY (ARRAY['every_step'::text, 'latest'::text]))),
     CONSTRAINT endpoints_lane_policy CHECK ((lane_policy = ANY (ARRAY['go_on'::text, 'hold'::text]))),
+    CONSTRAINT endpoints_operational CHECK ((operational = ANY (ARRAY['none'::text, 'also'::text, 'only'::text]))),
     CONSTRAINT endpoints_pkey PRIMARY KEY (account_id, endpoint_id),
     CONSTRAINT endpoints_state CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text])))
+);
+
+CREATE TABLE erased_bodies (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    sequence integer NOT NULL,
+    variant integer NOT NULL,
+    content_type text NOT NULL,
+    size integer NOT NULL,
+    sha256 bytea NOT NULL,
+    CONSTRAINT erased_bodies_pkey PRIMARY KEY (account_id, order_id, sequence, variant)
 );
 
 CREATE TABLE lanes (
@@ -109,6 +199,14 @@ CREATE TABLE lanes (
     autovacuum_vacuum_threshold = 5000,
     fillfactor = 70,
     vacuum_truncate = off
+);
+
+CREATE TABLE nonces (
+    account_id text COLLATE "C" NOT NULL,
+    client_id text COLLATE "C" NOT NULL,
+    nonce text COLLATE "C" NOT NULL,
+    expires_at bigint NOT NULL,
+    CONSTRAINT nonces_pkey PRIMARY KEY (account_id, client_id, nonce)
 );
 
 CREATE TABLE order_contents (
@@ -156,6 +254,7 @@ CREATE TABLE orders (
     source_sequence bigint,
     updating smallint NOT NULL,
     shipped_at bigint,
+    erased_at bigint,
     CONSTRAINT orders_pkey PRIMARY KEY (account_id, order_id)
 );
 
@@ -192,8 +291,50 @@ CREATE TABLE quarantine (
     CONSTRAINT quarantine_verdict CHECK ((verdict = ANY (ARRAY['applied'::text, 'duplicate'::text, 'stale'::text, 'illegal'::text, 'orphan'::text])))
 );
 
+CREATE TABLE rehearsals (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    mode integer NOT NULL,
+    step integer NOT NULL,
+    due_at bigint NOT NULL,
+    CONSTRAINT rehearsals_pkey PRIMARY KEY (account_id, order_id)
+);
+
+CREATE TABLE removals (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    scope text COLLATE "C" NOT NULL,
+    decided_at bigint NOT NULL,
+    CONSTRAINT removals_pkey PRIMARY KEY (account_id, order_id),
+    CONSTRAINT removals_scope CHECK ((scope = ANY (ARRAY['order'::text, 'person'::text])))
+);
+
+CREATE TABLE resends (
+    account_id text COLLATE "C" NOT NULL,
+    resend_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    choice text COLLATE "C" NOT NULL,
+    asked_at bigint NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    place text COLLATE "C" NOT NULL,
+    examined bigint NOT NULL,
+    queued bigint NOT NULL,
+    finished_at bigint,
+    why text NOT NULL,
+    CONSTRAINT resends_finished CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT resends_pkey PRIMARY KEY (account_id, resend_id),
+    CONSTRAINT resends_state CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text])))
+);
+
 CREATE TABLE schema_version (
     number integer NOT NULL
+);
+
+CREATE TABLE seals (
+    account_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT seals_pkey PRIMARY KEY (account_id, name)
 );
 
 CREATE TABLE setups (
@@ -211,9 +352,56 @@ CREATE TABLE stores (
     CONSTRAINT stores_pkey PRIMARY KEY (account_id, store)
 );
 
+CREATE TABLE trackings (
+    account_id text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    parcel text COLLATE "C" NOT NULL,
+    since_at bigint NOT NULL,
+    due_at bigint,
+    lease_owner text COLLATE "C",
+    asked_at bigint,
+    asks integer DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    returned_at bigint,
+    scans text COLLATE "C" DEFAULT ''::text NOT NULL,
+    ended text COLLATE "C",
+    trouble text DEFAULT ''::text NOT NULL,
+    CONSTRAINT trackings_end CHECK (((due_at IS NULL) = (ended IS NOT NULL))),
+    CONSTRAINT trackings_pkey PRIMARY KEY (account_id, order_id, parcel)
+) WITH (
+    fillfactor = 80
+);
+
+CREATE TABLE upkeep (
+    account_id text COLLATE "C" NOT NULL,
+    lease_owner text COLLATE "C",
+    leased_until bigint,
+    begun_at bigint,
+    ended_at bigint,
+    report text NOT NULL,
+    CONSTRAINT upkeep_pkey PRIMARY KEY (account_id)
+);
+
+CREATE TABLE warehouses (
+    account_id text COLLATE "C" NOT NULL,
+    identifier text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    name text NOT NULL,
+    timezone text NOT NULL,
+    wms_type text COLLATE "C" NOT NULL,
+    enabled smallint NOT NULL,
+    address bytea NOT NULL,
+    created_at bigint NOT NULL,
+    CONSTRAINT warehouses_pkey PRIMARY KEY (account_id, identifier)
+);
+
 CREATE UNIQUE INDEX api_keys_by_digest ON api_keys USING btree (account_id, digest);
 
+CREATE UNIQUE INDEX client_applications_by_store ON client_applications USING btree (account_id COLLATE "POSIX", store);
+
 CREATE INDEX deliveries_by_endpoint ON deliveries USING btree (account_id COLLATE "POSIX", endpoint_id, state, created_at, order_id, sequence);
+
+CREATE INDEX endpoint_health_untold ON endpoint_health USING btree (account_id COLLATE "POSIX", endpoint_id) WHERE (abandoned > 0);
 
 CREATE INDEX lanes_due ON lanes USING btree (account_id COLLATE "POSIX", endpoint_id, due_at) WHERE (leased_until IS NULL);
 
@@ -229,23 +417,94 @@ CREATE INDEX parcels_by_tracking_number ON parcels USING btree (account_id COLLA
 
 CREATE UNIQUE INDEX quarantine_by_id ON quarantine USING btree (account_id COLLATE "POSIX", update_id);
 
+CREATE INDEX quarantine_by_order ON quarantine USING btree (account_id COLLATE "POSIX", order_id) WHERE (order_id IS NOT NULL);
+
 CREATE INDEX quarantine_by_time ON quarantine USING btree (account_id COLLATE ucs_basic, received_at, update_id) WHERE (verdict <> ALL (ARRAY['applied'::text, 'duplicate'::text]));
 
 CREATE INDEX quarantine_by_verdict ON quarantine USING btree (account_id COLLATE ucs_basic, verdict, received_at, update_id);
 
 CREATE INDEX quarantine_waiting ON quarantine USING btree (account_id, store, order_key, received_at) WHERE ((verdict = 'orphan'::text) AND (released_at IS NULL));
 
+CREATE UNIQUE INDEX resends_running ON resends USING btree (account_id COLLATE "POSIX", endpoint_id, choice) WHERE (finished_at IS NULL);
+
 CREATE UNIQUE INDEX stores_by_number ON stores USING btree (account_id, number);
 
-CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE INDEX trackings_due ON trackings USING btree (account_id COLLATE "POSIX", due_at) WHERE (due_at IS NOT NULL);
 
-CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE UNIQUE INDEX warehouses_by_number ON warehouses USING btree (account_id, number);
+
+CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change('response');
+
+CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change('raw', 'parcel', 'note');
+
+CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels FOR EACH ROW EXECUTE FUNCTION forget_tracking();
+
+CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels FOR EACH ROW WHEN (((new.state IS NOT NULL) AND (new.state <> ALL (ARRAY['delivered'::text, 'returned'::text, 'expired'::text])))) EXECUTE FUNCTION begin_tracking();
+
+CREATE TRIGGER parcels_are_tracked_again AFTER UPDATE ON parcels FOR EACH ROW WHEN (((new.state IS NOT NULL) AND (new.state <> ALL (ARRAY['delivered'::text, 'returned'::text, 'expired'::text])) AND ((old.state IS NULL) OR ((old.state = ANY (ARRAY['delivered'::text, 'returned'::text, 'expired'::text, 'untracked'::text, 'returning'::text])) AND (old.state <> new.state)) OR (old.tracking_number IS DISTINCT FROM new.tracking_number) OR (old.carrier IS DISTINCT FROM new.carrier)))) EXECUTE FUNCTION begin_tracking();
+
+CREATE OR REPLACE FUNCTION begin_tracking()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    since bigint := coalesce(NEW.created_at, NEW.state_at);
+BEGIN
+    PERFORM FROM carrier_sources WHERE account_id = NEW.account_id LIMIT 1;
+    IF NOT found THEN
+        RETURN NULL;
+    END IF;
+    IF tg_op = 'INSERT' THEN
+        INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+        VALUES (NEW.account_id, NEW.order_id, NEW.parcel, since, since)
+        ON CONFLICT (account_id, order_id, parcel) DO NOTHING;
+        RETURN NULL;
+    END IF;
+    IF OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+        AND OLD.state <> NEW.state
+    THEN
+        since := NEW.state_at;
+    END IF;
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel, since, coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO UPDATE
+    SET since_at = greatest(trackings.since_at, excluded.since_at),
+        due_at = excluded.due_at,
+        lease_owner = NULL,
+        failures = 0,
+        ended = NULL;
+    RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION forget_tracking()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    DELETE FROM trackings
+    WHERE account_id = OLD.account_id AND order_id = OLD.order_id AND parcel = OLD.parcel;
+    RETURN NULL;
+END
+$function$;
 
 CREATE OR REPLACE FUNCTION refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    after jsonb := to_jsonb(NEW);
 BEGIN
+    IF after - tg_argv = to_jsonb(OLD) - tg_argv
+        AND NOT EXISTS (
+            SELECT FROM unnest(tg_argv) AS erased (name)
+            WHERE coalesce(after ->> erased.name, '') NOT IN ('', '\x')
+        )
+    THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'a row of % is never changed', tg_table_name
         USING ERRCODE = 'integrity_constraint_violation';
 END

@@ -107,6 +107,10 @@ INSERT INTO order_events (
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_rehearsals
+INSERT INTO rehearsals (account_id, order_id, mode, step, due_at)
+VALUES (?, ?, ?, ?, ?);
+
 -- name: put_quarantined
 INSERT INTO quarantine (
     account_id, update_id, verdict, why, source, store, order_key, order_id, occurred_at,
@@ -162,3 +166,62 @@ INSERT INTO lanes (
     account_id, endpoint_id, order_id, sequence, due_at, lease_owner, leased_until
 )
 VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: supersede
+-- What waits in a lane before the newest, unless it was begun or asked for again. Of a lane that is
+-- leased the first of these is spared: it may be on its way, and then it is behind whatever an
+-- operator has sent again since.
+WITH newest (now, account_id, order_id, endpoint_id, sequence) AS (VALUES (?, ?, ?, ?, ?))
+UPDATE deliveries
+SET state = 'superseded', due_at = NULL, settled_at = newest.now
+FROM newest
+WHERE deliveries.account_id = newest.account_id
+    AND deliveries.order_id = newest.order_id
+    AND deliveries.endpoint_id = newest.endpoint_id
+    AND deliveries.sequence < newest.sequence
+    AND deliveries.state = 'pending'
+    AND deliveries.attempts = 0
+    AND deliveries.replay = 0
+    AND NOT (
+        EXISTS (
+            SELECT 1
+            FROM lanes
+            WHERE lanes.account_id = newest.account_id
+                AND lanes.endpoint_id = newest.endpoint_id
+                AND lanes.order_id = newest.order_id
+                AND lanes.lease_owner IS NOT NULL
+        )
+        AND deliveries.sequence = (
+            SELECT min(first.sequence)
+            FROM deliveries AS first
+            WHERE first.account_id = newest.account_id
+                AND first.order_id = newest.order_id
+                AND first.endpoint_id = newest.endpoint_id
+                AND first.state = 'pending'
+                AND first.replay = 0
+        )
+    );
+
+-- name: move_past_superseded
+-- The head of a lane that nobody has leased is the first that is pending; a held lane stays so.
+WITH lane (account_id, endpoint_id, order_id) AS (VALUES (?, ?, ?))
+UPDATE lanes
+SET sequence = head.sequence,
+    due_at = CASE WHEN lanes.due_at IS NOT NULL THEN head.due_at END
+FROM lane
+CROSS JOIN deliveries AS head
+    ON head.account_id = lane.account_id
+    AND head.order_id = lane.order_id
+    AND head.endpoint_id = lane.endpoint_id
+    AND head.sequence = (
+        SELECT min(first.sequence)
+        FROM deliveries AS first
+        WHERE first.account_id = lane.account_id
+            AND first.order_id = lane.order_id
+            AND first.endpoint_id = lane.endpoint_id
+            AND first.state = 'pending'
+    )
+WHERE lanes.account_id = lane.account_id
+    AND lanes.endpoint_id = lane.endpoint_id
+    AND lanes.order_id = lane.order_id
+    AND lanes.lease_owner IS NULL;

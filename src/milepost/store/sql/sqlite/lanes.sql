@@ -147,6 +147,15 @@ WHERE lanes.account_id = lane.account_id
     AND lanes.endpoint_id = lane.endpoint_id
     AND lanes.order_id = lane.order_id;
 
+-- name: prolong_leases
+WITH mine (account_id, endpoint_id, order_id, leased_until) AS (VALUES (?, ?, ?, ?))
+UPDATE lanes
+SET leased_until = mine.leased_until
+FROM mine
+WHERE lanes.account_id = mine.account_id
+    AND lanes.endpoint_id = mine.endpoint_id
+    AND lanes.order_id = mine.order_id;
+
 -- name: renew_leases
 UPDATE lanes INDEXED BY lanes_due
 SET leased_until = :until
@@ -168,27 +177,3 @@ WHERE account_id = :account_id
 SELECT coalesce(max(variant) + 1, 0)
 FROM bodies
 WHERE account_id = :account_id AND order_id = :order_id AND sequence = :sequence;
-
--- name: reopen_delivery
-UPDATE deliveries
-SET state = 'pending', tries = 0, replay = replay + 1, due_at = :now, settled_at = NULL
-WHERE account_id = :account_id
-    AND order_id = :order_id
-    AND endpoint_id = :endpoint_id
-    AND sequence = :sequence
-    AND state <> 'pending';
-
--- name: reopen_lane
--- An operator's word ends a hold, and the lane is due when its head is.
-INSERT INTO lanes (account_id, endpoint_id, order_id, sequence, due_at)
-VALUES (:account_id, :endpoint_id, :order_id, :sequence, :now)
-ON CONFLICT (account_id, endpoint_id, order_id) DO UPDATE
-SET sequence = min(lanes.sequence, excluded.sequence),
-    due_at = (
-        SELECT deliveries.due_at
-        FROM deliveries
-        WHERE deliveries.account_id = excluded.account_id
-            AND deliveries.order_id = excluded.order_id
-            AND deliveries.endpoint_id = excluded.endpoint_id
-            AND deliveries.sequence = min(lanes.sequence, excluded.sequence)
-    );

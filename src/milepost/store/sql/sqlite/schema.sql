@@ -33,6 +33,14 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts
+WHEN NEW.response <> x''
+    OR (
+        NEW.account_id, NEW.order_id, NEW.endpoint_id, NEW.sequence, NEW.attempt, NEW.replay,
+        NEW.started_at, NEW.duration_ms, NEW.outcome, NEW.status, NEW.detail
+    ) IS NOT (
+        OLD.account_id, OLD.order_id, OLD.endpoint_id, OLD.sequence, OLD.attempt, OLD.replay,
+        OLD.started_at, OLD.duration_ms, OLD.outcome, OLD.status, OLD.detail
+    )
 BEGIN
     SELECT RAISE(ABORT, 'an attempt is never changed');
 END;
@@ -46,6 +54,46 @@ CREATE TABLE bodies (
     content BLOB NOT NULL,
     PRIMARY KEY (account_id, order_id, sequence, variant)
 ) STRICT;
+
+CREATE TABLE carrier_sources (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    carriers TEXT NOT NULL,
+    config BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE client_applications (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    billing_id TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    store TEXT NOT NULL,
+    endpoint_id TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX client_applications_by_store ON client_applications (account_id, store);
+
+CREATE TABLE client_calls (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE client_ids (
+    client_id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     account_id TEXT NOT NULL,
@@ -78,6 +126,42 @@ CREATE INDEX deliveries_open
     ON deliveries (account_id, state, created_at, order_id, sequence, endpoint_id)
     WHERE state <> 'acknowledged';
 
+CREATE TABLE dismissals (
+    account_id TEXT NOT NULL,
+    item TEXT NOT NULL,
+    dismissed_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE egress_changes (
+    change_id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action = 'add' OR action = 'remove'),
+    effective_at INTEGER NOT NULL,
+    planned_at INTEGER NOT NULL,
+    forced INTEGER NOT NULL,
+    cancelled_at INTEGER
+) STRICT;
+
+CREATE TABLE endpoint_health (
+    account_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since INTEGER,
+    last_success_at INTEGER,
+    last_failure_at INTEGER,
+    last_outcome TEXT,
+    failing INTEGER NOT NULL DEFAULT 0,
+    abandoned INTEGER NOT NULL DEFAULT 0,
+    abandoned_since INTEGER,
+    abandoned_told_at INTEGER,
+    notices INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id, endpoint_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX endpoint_health_untold ON endpoint_health (account_id, endpoint_id)
+    WHERE abandoned > 0;
+
 CREATE TABLE endpoints (
     account_id TEXT NOT NULL,
     endpoint_id TEXT NOT NULL,
@@ -99,12 +183,31 @@ CREATE TABLE endpoints (
         lane_policy = 'go_on' OR lane_policy = 'hold'
     ),
     options BLOB NOT NULL,
-    credentials BLOB NOT NULL,
-    secrets TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    state_at INTEGER,
+    requests_per_s REAL,
+    pause_after_h REAL,
+    backlog_policy TEXT NOT NULL DEFAULT 'every_step' CHECK (
+        backlog_policy = 'every_step' OR backlog_policy = 'latest'
+    ),
+    operational TEXT NOT NULL DEFAULT 'none' CHECK (
+        operational = 'none' OR operational = 'also' OR operational = 'only'
+    ),
     PRIMARY KEY (account_id, endpoint_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX endpoints_active ON endpoints (account_id, endpoint_id) WHERE state = 'active';
+
+CREATE TABLE erased_bodies (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    variant INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (account_id, order_id, sequence, variant)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lanes (
     account_id TEXT NOT NULL,
@@ -119,6 +222,14 @@ CREATE TABLE lanes (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX lanes_due ON lanes (account_id, endpoint_id, leased_until, due_at);
+
+CREATE TABLE nonces (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id, nonce)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE order_contents (
     account_id TEXT NOT NULL,
@@ -148,6 +259,16 @@ CREATE TABLE order_events (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events
+WHEN coalesce(NEW.raw, NEW.parcel, NEW.note) IS NOT NULL
+    OR (
+        NEW.account_id, NEW.order_id, NEW.sequence, NEW.type, NEW.state, NEW.previous_state,
+        NEW.source, NEW.occurred_at, NEW.received_at, NEW.reason, NEW.parcel_state, NEW.skipped,
+        NEW.correction
+    ) IS NOT (
+        OLD.account_id, OLD.order_id, OLD.sequence, OLD.type, OLD.state, OLD.previous_state,
+        OLD.source, OLD.occurred_at, OLD.received_at, OLD.reason, OLD.parcel_state, OLD.skipped,
+        OLD.correction
+    )
 BEGIN
     SELECT RAISE(ABORT, 'an event of an order is never changed');
 END;
@@ -179,6 +300,7 @@ CREATE TABLE orders (
     source_sequence INTEGER,
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
+    erased_at INTEGER,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -207,6 +329,56 @@ CREATE TABLE parcels (
     PRIMARY KEY (account_id, order_id, parcel)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels
+BEGIN
+    DELETE FROM trackings
+    WHERE account_id = OLD.account_id AND order_id = OLD.order_id AND parcel = OLD.parcel;
+END;
+
+CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels
+WHEN NEW.state IS NOT NULL
+    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+BEGIN
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel, coalesce(NEW.created_at, NEW.state_at),
+        coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO NOTHING;
+END;
+
+CREATE TRIGGER parcels_are_tracked_again AFTER UPDATE ON parcels
+WHEN NEW.state IS NOT NULL
+    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND (
+        OLD.state IS NULL
+        OR (
+            OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+            AND OLD.state IS NOT NEW.state
+        )
+        OR OLD.tracking_number IS NOT NEW.tracking_number
+        OR OLD.carrier IS NOT NEW.carrier
+    )
+    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+BEGIN
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel,
+        CASE WHEN OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+                AND OLD.state IS NOT NEW.state THEN NEW.state_at
+            ELSE coalesce(NEW.created_at, NEW.state_at)
+        END,
+        coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO UPDATE
+    SET since_at = max(since_at, excluded.since_at),
+        due_at = excluded.due_at,
+        lease_owner = NULL,
+        failures = 0,
+        ended = NULL;
+END;
+
 CREATE INDEX parcels_by_tracking_number ON parcels (account_id, tracking_number, order_id)
     WHERE tracking_number IS NOT NULL;
 
@@ -229,6 +401,9 @@ CREATE TABLE quarantine (
     PRIMARY KEY (account_id, update_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX quarantine_by_order ON quarantine (account_id, order_id)
+    WHERE order_id IS NOT NULL;
+
 CREATE INDEX quarantine_by_time ON quarantine (account_id, received_at, update_id)
     WHERE verdict NOT IN ('applied', 'duplicate');
 
@@ -236,6 +411,51 @@ CREATE INDEX quarantine_by_verdict ON quarantine (account_id, verdict, received_
 
 CREATE INDEX quarantine_waiting ON quarantine (account_id, store, order_key, received_at)
     WHERE verdict = 'orphan' AND released_at IS NULL;
+
+CREATE TABLE rehearsals (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    mode INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE removals (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (
+        scope = 'order' OR scope = 'person'
+    ),
+    decided_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE resends (
+    account_id TEXT NOT NULL,
+    resend_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    choice TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'stopped'),
+    place TEXT NOT NULL,
+    examined INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
+    finished_at INTEGER,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account_id, resend_id),
+    CHECK ((state = 'running') = (finished_at IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX resends_running ON resends (account_id, endpoint_id, choice)
+    WHERE finished_at IS NULL;
+
+CREATE TABLE seals (
+    account_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account_id, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE stores (
     account_id TEXT NOT NULL,
@@ -247,3 +467,47 @@ CREATE TABLE stores (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX stores_by_number ON stores (account_id, number);
+
+CREATE TABLE trackings (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    parcel TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    due_at INTEGER,
+    lease_owner TEXT,
+    asked_at INTEGER,
+    asks INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    returned_at INTEGER,
+    scans TEXT NOT NULL DEFAULT '',
+    ended TEXT,
+    trouble TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (account_id, order_id, parcel),
+    CHECK ((due_at IS NULL) = (ended IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trackings_due ON trackings (account_id, due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE upkeep (
+    account_id TEXT NOT NULL PRIMARY KEY,
+    lease_owner TEXT,
+    leased_until INTEGER,
+    begun_at INTEGER,
+    ended_at INTEGER,
+    report TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE warehouses (
+    account_id TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    wms_type TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    address BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, identifier)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX warehouses_by_number ON warehouses (account_id, number);

@@ -40,6 +40,14 @@ CREATE TABLE api_keys (
 
 CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (account_id, digest);
 
+-- What shows that the keys are those that the secrets were sealed with; no account is all of them.
+CREATE TABLE seals (
+    account_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    sealed BYTEA NOT NULL,
+    PRIMARY KEY (account_id, name)
+);
+
 CREATE TABLE stores (
     account_id TEXT COLLATE "C" NOT NULL,
     store TEXT COLLATE "C" NOT NULL,
@@ -70,9 +78,45 @@ CREATE TABLE endpoints (
     lane_policy TEXT COLLATE "C" NOT NULL
         CONSTRAINT endpoints_lane_policy CHECK (lane_policy IN ('go_on', 'hold')),
     options BYTEA NOT NULL,
-    credentials BYTEA NOT NULL,
-    secrets TEXT NOT NULL,
+    sealed BYTEA NOT NULL,
+    state_at BIGINT,
+    requests_per_s DOUBLE PRECISION,
+    pause_after_h DOUBLE PRECISION,
+    backlog_policy TEXT COLLATE "C" NOT NULL DEFAULT 'every_step'
+        CONSTRAINT endpoints_backlog_policy CHECK (backlog_policy IN ('every_step', 'latest')),
+    operational TEXT COLLATE "C" NOT NULL DEFAULT 'none'
+        CONSTRAINT endpoints_operational CHECK (operational IN ('none', 'also', 'only')),
     PRIMARY KEY (account_id, endpoint_id)
+);
+
+-- How an endpoint's attempts have gone. It changes by itself, and no intake waits for that, so it is
+-- not part of what was set up. `notices` counts the operational events that were sent of it.
+CREATE TABLE endpoint_health (
+    account_id TEXT COLLATE "C" NOT NULL,
+    endpoint_id TEXT COLLATE "C" NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since BIGINT,
+    last_success_at BIGINT,
+    last_failure_at BIGINT,
+    last_outcome TEXT COLLATE "C",
+    failing SMALLINT NOT NULL DEFAULT 0,
+    abandoned INTEGER NOT NULL DEFAULT 0,
+    abandoned_since BIGINT,
+    abandoned_told_at BIGINT,
+    notices INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id, endpoint_id)
+);
+
+CREATE INDEX endpoint_health_untold
+    ON endpoint_health (account_id COLLATE "POSIX", endpoint_id)
+    WHERE abandoned > 0;
+
+-- What somebody has put aside of what asks for a person.
+CREATE TABLE dismissals (
+    account_id TEXT COLLATE "C" NOT NULL,
+    item TEXT COLLATE "C" NOT NULL,
+    dismissed_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, item)
 );
 
 CREATE TABLE orders (
@@ -91,6 +135,7 @@ CREATE TABLE orders (
     source_sequence BIGINT,
     updating SMALLINT NOT NULL,
     shipped_at BIGINT,
+    erased_at BIGINT,
     PRIMARY KEY (account_id, order_id)
 );
 
@@ -174,6 +219,9 @@ CREATE TABLE quarantine (
 
 CREATE UNIQUE INDEX quarantine_by_id ON quarantine (account_id COLLATE "POSIX", update_id);
 
+CREATE INDEX quarantine_by_order ON quarantine (account_id COLLATE "POSIX", order_id)
+    WHERE order_id IS NOT NULL;
+
 CREATE INDEX quarantine_by_time
     ON quarantine (account_id COLLATE "ucs_basic", received_at, update_id)
     WHERE verdict NOT IN ('applied', 'duplicate');
@@ -183,6 +231,39 @@ CREATE INDEX quarantine_by_verdict
 
 CREATE INDEX quarantine_waiting ON quarantine (account_id, store, order_key, received_at)
     WHERE verdict = 'orphan' AND released_at IS NULL;
+
+-- What is left of a body when a person's data was erased: what shows which bytes were sent.
+CREATE TABLE erased_bodies (
+    account_id TEXT COLLATE "C" NOT NULL,
+    order_id TEXT COLLATE "C" NOT NULL,
+    sequence INTEGER NOT NULL,
+    variant INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BYTEA NOT NULL,
+    PRIMARY KEY (account_id, order_id, sequence, variant)
+);
+
+-- Orders that are gone ('order'), or whose personal data is ('person'), while the rest of their rows
+-- is still being cleared away, some at a time.
+CREATE TABLE removals (
+    account_id TEXT COLLATE "C" NOT NULL,
+    order_id TEXT COLLATE "C" NOT NULL,
+    scope TEXT COLLATE "C" NOT NULL
+        CONSTRAINT removals_scope CHECK (scope IN ('order', 'person')),
+    decided_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+);
+
+-- Who clears away and until when, when that was done last, and what it did; no account is all of them.
+CREATE TABLE upkeep (
+    account_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    lease_owner TEXT COLLATE "C",
+    leased_until BIGINT,
+    begun_at BIGINT,
+    ended_at BIGINT,
+    report TEXT NOT NULL
+);
 
 -- What was sent, and what waits behind it. A lane's head of which nothing was tried yet is not here
 -- but in its lane, and comes here with the first attempt: a delivery that is received at once, as
@@ -278,20 +359,108 @@ CREATE TABLE attempts (
     PRIMARY KEY (account_id, order_id, endpoint_id, sequence, attempt)
 );
 
+-- A program that asks a provider's interface for an account, with the secret that it signs with.
+CREATE TABLE client_applications (
+    account_id TEXT COLLATE "C" NOT NULL,
+    client_id TEXT COLLATE "C" NOT NULL,
+    name TEXT NOT NULL,
+    billing_id TEXT NOT NULL,
+    sealed BYTEA NOT NULL,
+    store TEXT COLLATE "C" NOT NULL,
+    endpoint_id TEXT COLLATE "C",
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+);
+
+CREATE UNIQUE INDEX client_applications_by_store
+    ON client_applications (account_id COLLATE "POSIX", store);
+
+-- Whose a client id is: the one table that does not begin with the account, because a provider's
+-- requests name none. No two accounts can have the same.
+CREATE TABLE client_ids (
+    client_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    account_id TEXT COLLATE "C" NOT NULL
+);
+
+-- How often an application has called since the first call of a minute.
+CREATE TABLE client_calls (
+    account_id TEXT COLLATE "C" NOT NULL,
+    client_id TEXT COLLATE "C" NOT NULL,
+    began_at BIGINT NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+);
+
+-- Nonces that were given out and not used: whoever deletes one has used it.
+CREATE TABLE nonces (
+    account_id TEXT COLLATE "C" NOT NULL,
+    client_id TEXT COLLATE "C" NOT NULL,
+    nonce TEXT COLLATE "C" NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, client_id, nonce)
+);
+
+-- Fake orders that have steps left. Whoever takes one that is due puts it off for as long as it may
+-- take, so that it is due again if that process dies.
+CREATE TABLE rehearsals (
+    account_id TEXT COLLATE "C" NOT NULL,
+    order_id TEXT COLLATE "C" NOT NULL,
+    mode INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    due_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+);
+
+-- Refuses every change of a row but one: the columns that the trigger names can be emptied, which is
+-- how a person's data is erased.
 CREATE FUNCTION refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    after jsonb := to_jsonb(NEW);
 BEGIN
+    IF after - tg_argv = to_jsonb(OLD) - tg_argv
+        AND NOT EXISTS (
+            SELECT FROM unnest(tg_argv) AS erased (name)
+            WHERE coalesce(after ->> erased.name, '') NOT IN ('', '\x')
+        )
+    THEN
+        RETURN NEW;
+    END IF;
     RAISE EXCEPTION 'a row of % is never changed', tg_table_name
         USING ERRCODE = 'integrity_constraint_violation';
 END
 $$;
 
 CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('raw', 'parcel', 'note');
 
 CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts
-    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+    FOR EACH ROW EXECUTE FUNCTION refuse_change('response');
+
+-- What an operator asked to be sent again, and how far it has come: `place` is where the next part
+-- begins, and who writes a part checks it. The same is not asked twice while it runs.
+CREATE TABLE resends (
+    account_id TEXT COLLATE "C" NOT NULL,
+    resend_id TEXT COLLATE "C" NOT NULL,
+    endpoint_id TEXT COLLATE "C" NOT NULL,
+    choice TEXT COLLATE "C" NOT NULL,
+    asked_at BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL CONSTRAINT resends_state
+        CHECK (state IN ('running', 'done', 'stopped')),
+    place TEXT COLLATE "C" NOT NULL,
+    examined BIGINT NOT NULL,
+    queued BIGINT NOT NULL,
+    finished_at BIGINT,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account_id, resend_id),
+    CONSTRAINT resends_finished CHECK ((state = 'running') = (finished_at IS NULL))
+);
+
+CREATE UNIQUE INDEX resends_running
+    ON resends (account_id COLLATE "POSIX", endpoint_id, choice)
+    WHERE finished_at IS NULL;
 
 -- A column of a batch comes as one text, which is a third of the work of an array for whoever
 -- sends it: values are parted by U+001F, and U+001E alone stands for NULL.
@@ -389,3 +558,140 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Where an account asks for scans of its parcels.
+CREATE TABLE carrier_sources (
+    account_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    carriers TEXT NOT NULL,
+    config BYTEA NOT NULL,
+    sealed BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, source)
+);
+
+-- The parcels that are watched, due again when somebody has leased them and does not come back; one
+-- whose watch has ended has no due_at. `scans` are the keys of the scans that were taken.
+CREATE TABLE trackings (
+    account_id TEXT COLLATE "C" NOT NULL,
+    order_id TEXT COLLATE "C" NOT NULL,
+    parcel TEXT COLLATE "C" NOT NULL,
+    since_at BIGINT NOT NULL,
+    due_at BIGINT,
+    lease_owner TEXT COLLATE "C",
+    asked_at BIGINT,
+    asks INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    returned_at BIGINT,
+    scans TEXT COLLATE "C" NOT NULL DEFAULT '',
+    ended TEXT COLLATE "C",
+    trouble TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (account_id, order_id, parcel),
+    CONSTRAINT trackings_end CHECK ((due_at IS NULL) = (ended IS NOT NULL))
+) WITH (fillfactor = 80);
+
+CREATE INDEX trackings_due ON trackings (account_id COLLATE "POSIX", due_at)
+    WHERE due_at IS NOT NULL;
+
+-- Whatever brings a parcel to a carrier, it is watched from that very transaction on, if there is
+-- anybody to ask; due since it was made, which is at once. It is so again when it is reopened,
+-- which makes it young again, or has another number to ask for.
+CREATE FUNCTION begin_tracking() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    since bigint := coalesce(NEW.created_at, NEW.state_at);
+BEGIN
+    PERFORM FROM carrier_sources WHERE account_id = NEW.account_id LIMIT 1;
+    IF NOT found THEN
+        RETURN NULL;
+    END IF;
+    IF tg_op = 'INSERT' THEN
+        INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+        VALUES (NEW.account_id, NEW.order_id, NEW.parcel, since, since)
+        ON CONFLICT (account_id, order_id, parcel) DO NOTHING;
+        RETURN NULL;
+    END IF;
+    IF OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+        AND OLD.state <> NEW.state
+    THEN
+        since := NEW.state_at;
+    END IF;
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel, since, coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO UPDATE
+    SET since_at = greatest(trackings.since_at, excluded.since_at),
+        due_at = excluded.due_at,
+        lease_owner = NULL,
+        failures = 0,
+        ended = NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels
+    FOR EACH ROW
+    WHEN (NEW.state IS NOT NULL AND NEW.state NOT IN ('delivered', 'returned', 'expired'))
+    EXECUTE FUNCTION begin_tracking();
+
+CREATE TRIGGER parcels_are_tracked_again AFTER UPDATE ON parcels
+    FOR EACH ROW
+    WHEN (
+        NEW.state IS NOT NULL
+        AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+        AND (
+            OLD.state IS NULL
+            OR (
+                OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+                AND OLD.state <> NEW.state
+            )
+            OR OLD.tracking_number IS DISTINCT FROM NEW.tracking_number
+            OR OLD.carrier IS DISTINCT FROM NEW.carrier
+        )
+    )
+    EXECUTE FUNCTION begin_tracking();
+
+CREATE FUNCTION forget_tracking() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    DELETE FROM trackings
+    WHERE account_id = OLD.account_id AND order_id = OLD.order_id AND parcel = OLD.parcel;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels
+    FOR EACH ROW EXECUTE FUNCTION forget_tracking();
+
+-- The networks that notifications are sent from, which are the installation's and no account's.
+CREATE TABLE egress_changes (
+    change_id TEXT COLLATE "C" NOT NULL,
+    network TEXT COLLATE "C" NOT NULL,
+    action TEXT COLLATE "C" NOT NULL
+        CONSTRAINT egress_changes_action CHECK (action IN ('add', 'remove')),
+    effective_at BIGINT NOT NULL,
+    planned_at BIGINT NOT NULL,
+    forced SMALLINT NOT NULL,
+    cancelled_at BIGINT
+);
+
+-- Where orders are worked on, as merchants name it.
+CREATE TABLE warehouses (
+    account_id TEXT COLLATE "C" NOT NULL,
+    identifier TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    wms_type TEXT COLLATE "C" NOT NULL,
+    enabled SMALLINT NOT NULL,
+    address BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    CONSTRAINT warehouses_pkey PRIMARY KEY (account_id, identifier)
+);
+
+CREATE UNIQUE INDEX warehouses_by_number ON warehouses (account_id, number);

@@ -21,6 +21,14 @@ CREATE TABLE api_keys (
 
 CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (account_id, digest);
 
+-- What shows that the keys are those that the secrets were sealed with; no account is all of them.
+CREATE TABLE seals (
+    account_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (account_id, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE stores (
     account_id TEXT NOT NULL,
     store TEXT NOT NULL,
@@ -53,12 +61,49 @@ CREATE TABLE endpoints (
         lane_policy = 'go_on' OR lane_policy = 'hold'
     ),
     options BLOB NOT NULL,
-    credentials BLOB NOT NULL,
-    secrets TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    state_at INTEGER,
+    requests_per_s REAL,
+    pause_after_h REAL,
+    backlog_policy TEXT NOT NULL DEFAULT 'every_step' CHECK (
+        backlog_policy = 'every_step' OR backlog_policy = 'latest'
+    ),
+    operational TEXT NOT NULL DEFAULT 'none' CHECK (
+        operational = 'none' OR operational = 'also' OR operational = 'only'
+    ),
     PRIMARY KEY (account_id, endpoint_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX endpoints_active ON endpoints (account_id, endpoint_id) WHERE state = 'active';
+
+-- How an endpoint's attempts have gone. It changes by itself, and no intake waits for that, so it is
+-- not part of what was set up. `notices` counts the operational events that were sent of it.
+CREATE TABLE endpoint_health (
+    account_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failing_since INTEGER,
+    last_success_at INTEGER,
+    last_failure_at INTEGER,
+    last_outcome TEXT,
+    failing INTEGER NOT NULL DEFAULT 0,
+    abandoned INTEGER NOT NULL DEFAULT 0,
+    abandoned_since INTEGER,
+    abandoned_told_at INTEGER,
+    notices INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id, endpoint_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX endpoint_health_untold ON endpoint_health (account_id, endpoint_id)
+    WHERE abandoned > 0;
+
+-- What somebody has put aside of what asks for a person.
+CREATE TABLE dismissals (
+    account_id TEXT NOT NULL,
+    item TEXT NOT NULL,
+    dismissed_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, item)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE orders (
     account_id TEXT NOT NULL,
@@ -87,6 +132,7 @@ CREATE TABLE orders (
     source_sequence INTEGER,
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
+    erased_at INTEGER,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -143,6 +189,16 @@ CREATE TABLE order_events (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events
+WHEN coalesce(NEW.raw, NEW.parcel, NEW.note) IS NOT NULL
+    OR (
+        NEW.account_id, NEW.order_id, NEW.sequence, NEW.type, NEW.state, NEW.previous_state,
+        NEW.source, NEW.occurred_at, NEW.received_at, NEW.reason, NEW.parcel_state, NEW.skipped,
+        NEW.correction
+    ) IS NOT (
+        OLD.account_id, OLD.order_id, OLD.sequence, OLD.type, OLD.state, OLD.previous_state,
+        OLD.source, OLD.occurred_at, OLD.received_at, OLD.reason, OLD.parcel_state, OLD.skipped,
+        OLD.correction
+    )
 BEGIN
     SELECT RAISE(ABORT, 'an event of an order is never changed');
 END;
@@ -166,11 +222,47 @@ CREATE TABLE quarantine (
     PRIMARY KEY (account_id, update_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX quarantine_by_order ON quarantine (account_id, order_id)
+    WHERE order_id IS NOT NULL;
 CREATE INDEX quarantine_by_time ON quarantine (account_id, received_at, update_id)
     WHERE verdict NOT IN ('applied', 'duplicate');
 CREATE INDEX quarantine_by_verdict ON quarantine (account_id, verdict, received_at, update_id);
 CREATE INDEX quarantine_waiting ON quarantine (account_id, store, order_key, received_at)
     WHERE verdict = 'orphan' AND released_at IS NULL;
+
+-- What is left of a body when a person's data was erased: what shows which bytes were sent.
+CREATE TABLE erased_bodies (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    variant INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (account_id, order_id, sequence, variant)
+) STRICT, WITHOUT ROWID;
+
+-- Orders that are gone ('order'), or whose personal data is ('person'), while the rest of their rows
+-- is still being cleared away, some at a time.
+CREATE TABLE removals (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (
+        scope = 'order' OR scope = 'person'
+    ),
+    decided_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+) STRICT, WITHOUT ROWID;
+
+-- Who clears away and until when, when that was done last, and what it did; no account is all of them.
+CREATE TABLE upkeep (
+    account_id TEXT NOT NULL PRIMARY KEY,
+    lease_owner TEXT,
+    leased_until INTEGER,
+    begun_at INTEGER,
+    ended_at INTEGER,
+    report TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE deliveries (
     account_id TEXT NOT NULL,
@@ -228,6 +320,14 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts
+WHEN NEW.response <> x''
+    OR (
+        NEW.account_id, NEW.order_id, NEW.endpoint_id, NEW.sequence, NEW.attempt, NEW.replay,
+        NEW.started_at, NEW.duration_ms, NEW.outcome, NEW.status, NEW.detail
+    ) IS NOT (
+        OLD.account_id, OLD.order_id, OLD.endpoint_id, OLD.sequence, OLD.attempt, OLD.replay,
+        OLD.started_at, OLD.duration_ms, OLD.outcome, OLD.status, OLD.detail
+    )
 BEGIN
     SELECT RAISE(ABORT, 'an attempt is never changed');
 END;
@@ -247,3 +347,191 @@ CREATE TABLE lanes (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX lanes_due ON lanes (account_id, endpoint_id, leased_until, due_at);
+
+-- What an operator asked to be sent again, and how far it has come: `place` is where the next part
+-- begins, and who writes a part checks it. The same is not asked twice while it runs.
+CREATE TABLE resends (
+    account_id TEXT NOT NULL,
+    resend_id TEXT NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    choice TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state = 'running' OR state = 'done' OR state = 'stopped'),
+    place TEXT NOT NULL,
+    examined INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
+    finished_at INTEGER,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account_id, resend_id),
+    CHECK ((state = 'running') = (finished_at IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX resends_running ON resends (account_id, endpoint_id, choice)
+    WHERE finished_at IS NULL;
+
+-- Where an account asks for scans of its parcels.
+CREATE TABLE carrier_sources (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    carriers TEXT NOT NULL,
+    config BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
+
+-- The parcels that are watched, due again when somebody has leased them and does not come back; one
+-- whose watch has ended has no due_at. `scans` are the keys of the scans that were taken.
+CREATE TABLE trackings (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    parcel TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    due_at INTEGER,
+    lease_owner TEXT,
+    asked_at INTEGER,
+    asks INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    returned_at INTEGER,
+    scans TEXT NOT NULL DEFAULT '',
+    ended TEXT,
+    trouble TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (account_id, order_id, parcel),
+    CHECK ((due_at IS NULL) = (ended IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX trackings_due ON trackings (account_id, due_at) WHERE due_at IS NOT NULL;
+
+-- Whatever brings a parcel to a carrier, it is watched from that very transaction on, if there is
+-- anybody to ask; due since it was made, which is at once.
+CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels
+WHEN NEW.state IS NOT NULL
+    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+BEGIN
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel, coalesce(NEW.created_at, NEW.state_at),
+        coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO NOTHING;
+END;
+
+-- And again when it is reopened, which makes it young again, or has another number to ask for.
+CREATE TRIGGER parcels_are_tracked_again AFTER UPDATE ON parcels
+WHEN NEW.state IS NOT NULL
+    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND (
+        OLD.state IS NULL
+        OR (
+            OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+            AND OLD.state IS NOT NEW.state
+        )
+        OR OLD.tracking_number IS NOT NEW.tracking_number
+        OR OLD.carrier IS NOT NEW.carrier
+    )
+    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+BEGIN
+    INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
+    VALUES (
+        NEW.account_id, NEW.order_id, NEW.parcel,
+        CASE WHEN OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+                AND OLD.state IS NOT NEW.state THEN NEW.state_at
+            ELSE coalesce(NEW.created_at, NEW.state_at)
+        END,
+        coalesce(NEW.created_at, NEW.state_at)
+    )
+    ON CONFLICT (account_id, order_id, parcel) DO UPDATE
+    SET since_at = max(since_at, excluded.since_at),
+        due_at = excluded.due_at,
+        lease_owner = NULL,
+        failures = 0,
+        ended = NULL;
+END;
+
+CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels
+BEGIN
+    DELETE FROM trackings
+    WHERE account_id = OLD.account_id AND order_id = OLD.order_id AND parcel = OLD.parcel;
+END;
+
+-- The networks that notifications are sent from, which are the installation's and no account's.
+CREATE TABLE egress_changes (
+    change_id TEXT NOT NULL,
+    network TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action = 'add' OR action = 'remove'),
+    effective_at INTEGER NOT NULL,
+    planned_at INTEGER NOT NULL,
+    forced INTEGER NOT NULL,
+    cancelled_at INTEGER
+) STRICT;
+
+-- A program that asks a provider's interface for an account, with the secret that it signs with.
+CREATE TABLE client_applications (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    billing_id TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    store TEXT NOT NULL,
+    endpoint_id TEXT,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX client_applications_by_store ON client_applications (account_id, store);
+
+-- Whose a client id is: the one table that does not begin with the account, because a provider's
+-- requests name none. No two accounts can have the same.
+CREATE TABLE client_ids (
+    client_id TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How often an application has called since the first call of a minute.
+CREATE TABLE client_calls (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id)
+) STRICT, WITHOUT ROWID;
+
+-- Nonces that were given out and not used: whoever deletes one has used it.
+CREATE TABLE nonces (
+    account_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, client_id, nonce)
+) STRICT, WITHOUT ROWID;
+
+-- Fake orders that have steps left. Whoever takes one that is due puts it off for as long as it may
+-- take, so that it is due again if that process dies.
+CREATE TABLE rehearsals (
+    account_id TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    mode INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, order_id)
+) STRICT, WITHOUT ROWID;
+
+-- Where orders are worked on, as merchants name it.
+CREATE TABLE warehouses (
+    account_id TEXT NOT NULL,
+    identifier TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    wms_type TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    address BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, identifier)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX warehouses_by_number ON warehouses (account_id, number);

@@ -1,87 +1,36 @@
-"""The first flow: what comes in is decided, stored and queued in one transaction.
-
-Accepted means committed: a result is handed back only after the commit. What waits while one
-transaction is on its way goes into the next one together, so concurrent callers share a commit;
-there is one intake transaction at a time, because whatever is parallel would have to be parallel
-by lane.
-"""
+"""Decides on what came in, given the snapshot that its own transaction reads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Protocol, cast
+from typing import Protocol
 
 import msgspec
 
 from milepost.contracts.contract import Contract
 from milepost.contracts.fanout import fan_out
 from milepost.delivery.model import Claimed, Endpoint, EndpointState, NewDelivery
-from milepost.errors import InvalidInput, Overloaded, Stopping
-from milepost.metrics import Metrics
-from milepost.orders.events import QUARANTINED, EventType, Move, OrderEvent, Update, Verdict
+from milepost.errors import InvalidInput, MilepostError, OrderErased
+from milepost.intake.inputs import (
+    Input,
+    OrderInput,
+    OrderOutcome,
+    OrderResult,
+    Result,
+    UpdateInput,
+    UpdateResult,
+)
+from milepost.orders.events import QUARANTINED, EventType, Move, OrderEvent, Verdict
 from milepost.orders.lifecycle import State, allowed_next
-from milepost.orders.model import Order, OrderContent
+from milepost.orders.model import FAKE_ORDER, REAL_ORDER, Order
 from milepost.orders.model import Store as StoreRecord
 from milepost.orders.move import move
-from milepost.ports import Changes, Lease, NewId, Now, OrderRef, Quarantined, Snapshot, Store
-
-MOST_IN_A_TRANSACTION = 2_000
-"""Items that share one commit; more would make the first of them wait too long."""
-
-
-class OrderInput(msgspec.Struct, frozen=True, gc=False):
-    """An order as a source tells it: its natural key and what was ordered."""
-
-    store: str
-    order_key: str
-    content: OrderContent
-    source: str = "api"
-    occurred_at: datetime | None = None
-
-
-class OrderOutcome(StrEnum):
-    """What came of an order that was told."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    REFUSED = "refused"
-
-
-class OrderResult(msgspec.Struct, frozen=True, gc=False):
-    """What came of one order of a request; `refusal` says why it was not taken."""
-
-    outcome: OrderOutcome
-    order: Order | None
-    refusal: InvalidInput | None = None
-
-
-class UpdateInput(msgspec.Struct, frozen=True, gc=False):
-    """An update and the order that it speaks of."""
-
-    ref: OrderRef
-    update: Update
-
-
-class UpdateResult(msgspec.Struct, frozen=True, gc=False):
-    """What was decided of one update, and the order as it now stands.
-
-    `allowed` are the states that an illegal update could have named instead.
-    """
-
-    verdict: Verdict
-    why: str
-    order: Order | None
-    allowed: tuple[State, ...] = ()
-
-
-Input = OrderInput | UpdateInput
-Result = OrderResult | UpdateResult
+from milepost.ports import Changes, Lease, OrderRef, Quarantined, Snapshot
+from milepost.ports.rehearsals import Rehearsal
 
 
 class Outlet(Protocol):
@@ -96,18 +45,21 @@ class Outlet(Protocol):
     def give_back(self, endpoint: Endpoint) -> None:
         """Frees room that was reserved and not used."""
 
-    def take(self, claimed: Sequence[Claimed]) -> None:
-        """Sends these; their room was reserved."""
+    def take(self, claimed: Sequence[Claimed], *, lease: Lease) -> None:
+        """Sends these, which were leased so; their room was reserved."""
 
     def look(self) -> None:
         """Something may be due."""
 
 
 @dataclass(slots=True)
-class _Submission:
+class Submission:
+    """What one caller has told, and where its answer goes; `whole` is all of it or nothing."""
+
     account_id: str
     inputs: Sequence[Input]
     done: asyncio.Future[Sequence[Result]]
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -122,6 +74,7 @@ class _Draft:
     deliveries: list[NewDelivery] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[Quarantined] = field(default_factory=list)
+    rehearsals: list[Rehearsal] = field(default_factory=list)
 
     def keep(self, order: Order, *, new: bool = False) -> None:
         self.orders[order.order_id] = order
@@ -139,142 +92,16 @@ class _Draft:
             deliveries=self.deliveries,
             quarantined=self.quarantined,
             released=self.released,
+            rehearsals=self.rehearsals,
         )
 
 
-class Intake:
-    """Takes orders and updates in; when a call returns, what it accepted is on disk."""
-
-    def __init__(
-        self,
-        store: Store,
-        *,
-        rooms: Mapping[str, Contract],
-        outlet: Outlet,
-        now: Now,
-        new_id: NewId,
-        max_waiting: int,
-        admit: Callable[[], Awaitable[None]],
-        metrics: Metrics,
-    ) -> None:
-        self._store = store
-        self._rooms = rooms
-        self._outlet = outlet
-        self._now = now
-        self._new_id = new_id
-        self._max_waiting = max_waiting
-        self._admit = admit
-        self._metrics = metrics
-        metrics.watch(
-            "milepost_intake_items_waiting",
-            "Orders and updates that wait for their transaction.",
-            lambda: self._count,
-        )
-        self._waiting: list[_Submission] = []
-        self._count = 0
-        self._writer: asyncio.Task[None] | None = None
-        self._stopping = False
-
-    async def orders(self, account_id: str, inputs: Sequence[OrderInput]) -> Sequence[OrderResult]:
-        """Creates or updates orders by their natural key; the results are in the same order.
-
-        Raises Overloaded or Stopping, with nothing accepted; StoreError, likewise.
-        """
-        return cast(Sequence[OrderResult], await self._submit(account_id, inputs))
-
-    async def updates(
-        self, account_id: str, inputs: Sequence[UpdateInput]
-    ) -> Sequence[UpdateResult]:
-        """Decides on updates; the results are in the same order.
-
-        Raises Overloaded or Stopping, with nothing accepted; StoreError, likewise.
-        """
-        return cast(Sequence[UpdateResult], await self._submit(account_id, inputs))
-
-    async def stop(self) -> None:
-        """Refuses what is new and waits until what was taken in is committed."""
-        self._stopping = True
-        while self._writer is not None:
-            await asyncio.shield(self._writer)
-
-    async def _submit(self, account_id: str, inputs: Sequence[Input]) -> Sequence[Result]:
-        if not inputs:
-            return ()
-        await self._admit()
-        if self._stopping:
-            raise Stopping
-        if self._count and self._count + len(inputs) > self._max_waiting:
-            raise Overloaded("Too much is waiting to be stored; try again in a moment")
-        submission = _Submission(account_id, inputs, asyncio.get_running_loop().create_future())
-        self._waiting.append(submission)
-        self._count += len(inputs)
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write())
-        # A caller that goes away does not take back what it has handed in: others share its commit.
-        return await asyncio.shield(submission.done)
-
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                batch = self._next_batch()
-                self._count -= sum(len(s.inputs) for s in batch)
-                await self._commit(batch)
-        finally:
-            self._writer = None
-
-    def _next_batch(self) -> list[_Submission]:
-        size = 0
-        for i, submission in enumerate(self._waiting):
-            size += len(submission.inputs)
-            if i and size > MOST_IN_A_TRANSACTION:
-                batch, self._waiting = self._waiting[:i], self._waiting[i:]
-                return batch
-        batch, self._waiting = self._waiting, []
-        return batch
-
-    async def _commit(self, batch: list[_Submission]) -> None:
-        now = self._now()
-        decision = _Decision(
-            batch, rooms=self._rooms, outlet=self._outlet, now=now, new_id=self._new_id
-        )
-        try:
-            claimed = await self._store.change_orders(
-                decision.refs, decide=decision.decide, lease=self._outlet.lease(), now=now
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must get it
-            decision.give_back(())
-            _fail(batch, error)
-        else:
-            decision.give_back(claimed)
-            for submission, results in zip(batch, decision.results, strict=True):
-                if not submission.done.done():
-                    submission.done.set_result(results)
-            self._outlet.take(claimed)
-            if decision.queued.total() > len(claimed):
-                self._outlet.look()
-            self._count_up(decision)
-
-    def _count_up(self, decision: _Decision) -> None:
-        results = [result for one in decision.results for result in one]
-        orders: Counter[str] = Counter(r.outcome for r in results if isinstance(r, OrderResult))
-        updates: Counter[str] = Counter(r.verdict for r in results if isinstance(r, UpdateResult))
-        self._metrics.orders.add_each(orders)
-        self._metrics.updates.add_each(updates)
-        self._metrics.queued.add_each(decision.queued)
-
-
-def _fail(batch: Sequence[_Submission], error: Exception) -> None:
-    for submission in batch:
-        if not submission.done.done():
-            submission.done.set_exception(error)
-
-
-class _Decision:
+class Decision:
     """Decides on one batch, given the snapshot that its own transaction reads."""
 
     def __init__(
         self,
-        batch: Sequence[_Submission],
+        batch: Sequence[Submission],
         *,
         rooms: Mapping[str, Contract],
         outlet: Outlet,
@@ -312,8 +139,12 @@ class _Decision:
         found = iter(snapshot.orders)
         for submission in self._batch:
             results: list[Result] = []
-            for item in submission.inputs:
-                known = self._latest(submission.account_id, item, next(found))
+            seen = [next(found) for _ in submission.inputs]
+            if submission.whole and (refused := self._refused(submission, seen)):
+                self.results.append(refused)
+                continue
+            for item, before in zip(submission.inputs, seen, strict=True):
+                known = self._latest(submission.account_id, item, before)
                 if isinstance(item, OrderInput):
                     results.append(self._take_order(submission.account_id, item, known))
                 else:
@@ -321,6 +152,26 @@ class _Decision:
             self.results.append(results)
         self.queued = Counter([d.endpoint.contract for d in self._draft.deliveries])
         return self._draft.changes()
+
+    def _refused(self, submission: Submission, seen: Sequence[Order | None]) -> list[Result]:
+        """The results of a whole request of which something is refused; nothing when nothing is."""
+        refusals = [
+            self._refusal(submission.account_id, item, self._latest(submission.account_id, item, o))
+            for item, o in zip(submission.inputs, seen, strict=True)
+            if isinstance(item, OrderInput)
+        ]
+        if not any(refusals):
+            return []
+        return [OrderResult(OrderOutcome.REFUSED, None, refusal) for refusal in refusals]
+
+    def _refusal(
+        self, account_id: str, item: OrderInput, known: Order | None
+    ) -> MilepostError | None:
+        if (account_id, item.store) not in self._snapshot.stores:
+            return InvalidInput(field="store", expected="a store of this account")
+        if known is not None and known.erased_at is not None:
+            return OrderErased()
+        return None if item.expects is None else item.expects(known)
 
     def _latest(self, account_id: str, item: Input, found: Order | None) -> Order | None:
         """The order as this batch has left it so far."""
@@ -333,23 +184,37 @@ class _Decision:
         return None if order_id is None else self._draft.orders[order_id]
 
     def _take_order(self, account_id: str, item: OrderInput, known: Order | None) -> OrderResult:
-        store = self._snapshot.stores.get((account_id, item.store))
-        if store is None:
-            refusal = InvalidInput(field="store", expected="a store of this account")
+        refusal = self._refusal(account_id, item, known)
+        if refusal is not None:
             return OrderResult(OrderOutcome.REFUSED, None, refusal)
+        if item.revise is not None:
+            try:
+                item = msgspec.structs.replace(item, content=item.revise(known))
+            except MilepostError as error:
+                return OrderResult(OrderOutcome.REFUSED, None, error)
+        store = self._snapshot.stores[account_id, item.store]
         if known is not None:
-            return self._change_content(item, known, store)
-        order = self._create(account_id, item, store)
+            result = self._change_content(item, known, store)
+            return msgspec.structs.replace(result, order=self._go_on(item, result.order or known))
+        order = self._go_on(item, self._create(account_id, item, store))
         waiting = self._snapshot.waiting.get((account_id, item.store, item.order_key), ())
         for orphan in waiting:
             order = self._apply_orphan(orphan, order)
         return OrderResult(OrderOutcome.CREATED, order)
 
+    def _go_on(self, item: OrderInput, order: Order) -> Order:
+        """The order after what happens to it at once."""
+        for update in () if item.then is None else item.then(order):
+            result = move(order, update, now=self._now)
+            self._apply(result, before=order)
+            order = result.order
+        return order
+
     def _create(self, account_id: str, item: OrderInput, store: StoreRecord) -> Order:
         at = item.occurred_at or self._now
         order = Order(
             account_id=account_id,
-            order_id=f"ord_{self._new_id()}",
+            order_id=f"{REAL_ORDER if item.play is None else FAKE_ORDER}{self._new_id()}",
             store=item.store,
             order_key=item.order_key,
             state=State.CREATED,
@@ -361,6 +226,9 @@ class _Decision:
         )
         event = self._content_event(order, item, EventType.CREATED, previous=None, at=at)
         self._draft.keep(order, new=True)
+        if item.play is not None:
+            play = Rehearsal(account_id, order.order_id, item.play.mode, 1, item.play.due_at)
+            self._draft.rehearsals.append(play)
         self._tell(event, before=None, after=order, store=store)
         return order
 
@@ -404,6 +272,9 @@ class _Decision:
         result = move(known, item.update, now=self._now)
         self._apply(result, before=known)
         allowed: tuple[State, ...] = ()
+        if known.erased_at is not None:
+            # Whatever comes may hold again what was erased.
+            return UpdateResult(result.verdict, result.why, known)
         if result.verdict in QUARANTINED:
             self._quarantine(item, known, result.verdict, result.why)
         if result.verdict is Verdict.ILLEGAL:

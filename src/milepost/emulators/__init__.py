@@ -1,0 +1,1 @@
+"""The providers' own interfaces, as their clients know them."""

@@ -1,0 +1,166 @@
+"""The first flow: what comes in is decided, stored and queued in one transaction.
+
+Accepted means committed: a result is handed back only after the commit. What waits while one
+transaction is on its way goes into the next one together, so concurrent callers share a commit;
+there is one intake transaction at a time, because whatever is parallel would have to be parallel
+by lane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import cast
+
+from milepost.contracts.contract import Contract
+from milepost.errors import Overloaded, Stopping
+from milepost.intake.decision import Decision, Outlet, Submission
+from milepost.intake.inputs import (
+    Input,
+    OrderInput,
+    OrderResult,
+    Result,
+    UpdateInput,
+    UpdateResult,
+)
+from milepost.metrics import Metrics
+from milepost.ports import NewId, Now, Store
+
+MOST_IN_A_TRANSACTION = 2_000
+"""Items that share one commit; more would make the first of them wait too long."""
+
+
+class Intake:
+    """Takes orders and updates in; when a call returns, what it accepted is on disk."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        rooms: Mapping[str, Contract],
+        outlet: Outlet,
+        now: Now,
+        new_id: NewId,
+        max_waiting: int,
+        admit: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._outlet = outlet
+        self._now = now
+        self._new_id = new_id
+        self._max_waiting = max_waiting
+        self._admit = admit
+        self._metrics = metrics
+        metrics.watch(
+            "milepost_intake_items_waiting",
+            "Orders and updates that wait for their transaction.",
+            lambda: self._count,
+        )
+        self._waiting: list[Submission] = []
+        self._count = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def orders(
+        self, account_id: str, inputs: Sequence[OrderInput], *, whole: bool = False
+    ) -> Sequence[OrderResult]:
+        """Creates or updates orders by their natural key; the results are in the same order.
+
+        All of a `whole` request are refused when one of them is. Raises Overloaded or Stopping,
+        with nothing accepted; StoreError, likewise.
+        """
+        return cast(Sequence[OrderResult], await self._submit(account_id, inputs, whole=whole))
+
+    async def updates(
+        self, account_id: str, inputs: Sequence[UpdateInput]
+    ) -> Sequence[UpdateResult]:
+        """Decides on updates; the results are in the same order.
+
+        Raises Overloaded or Stopping, with nothing accepted; StoreError, likewise.
+        """
+        return cast(Sequence[UpdateResult], await self._submit(account_id, inputs))
+
+    async def stop(self) -> None:
+        """Refuses what is new and waits until what was taken in is committed."""
+        self._stopping = True
+        while self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def _submit(
+        self, account_id: str, inputs: Sequence[Input], *, whole: bool = False
+    ) -> Sequence[Result]:
+        if not inputs:
+            return ()
+        await self._admit()
+        if self._stopping:
+            raise Stopping
+        if self._count and self._count + len(inputs) > self._max_waiting:
+            raise Overloaded("Too much is waiting to be stored; try again in a moment")
+        submission = Submission(
+            account_id, inputs, asyncio.get_running_loop().create_future(), whole=whole
+        )
+        self._waiting.append(submission)
+        self._count += len(inputs)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        # A caller that goes away does not take back what it has handed in: others share its commit.
+        return await asyncio.shield(submission.done)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                self._count -= sum(len(s.inputs) for s in batch)
+                await self._commit(batch)
+        finally:
+            self._writer = None
+
+    def _next_batch(self) -> list[Submission]:
+        size = 0
+        for i, submission in enumerate(self._waiting):
+            size += len(submission.inputs)
+            if i and size > MOST_IN_A_TRANSACTION:
+                batch, self._waiting = self._waiting[:i], self._waiting[i:]
+                return batch
+        batch, self._waiting = self._waiting, []
+        return batch
+
+    async def _commit(self, batch: list[Submission]) -> None:
+        now, lease = self._now(), self._outlet.lease()
+        decision = Decision(
+            batch, rooms=self._rooms, outlet=self._outlet, now=now, new_id=self._new_id
+        )
+        try:
+            claimed = await self._store.change_orders(
+                decision.refs, decide=decision.decide, lease=lease, now=now
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, each caller must get it
+            decision.give_back(())
+            _fail(batch, error)
+        else:
+            decision.give_back(claimed)
+            for submission, results in zip(batch, decision.results, strict=True):
+                if not submission.done.done():
+                    submission.done.set_result(results)
+            self._outlet.take(claimed, lease=lease)
+            if decision.queued.total() > len(claimed):
+                self._outlet.look()
+            self._count_up(decision)
+
+    def _count_up(self, decision: Decision) -> None:
+        results = [result for one in decision.results for result in one]
+        real = [result for result in results if result.order is None or not result.order.fake]
+        orders: Counter[str] = Counter(r.outcome for r in real if isinstance(r, OrderResult))
+        updates: Counter[str] = Counter(r.verdict for r in real if isinstance(r, UpdateResult))
+        self._metrics.orders.add_each(orders)
+        self._metrics.updates.add_each(updates)
+        self._metrics.queued.add_each(decision.queued)
+
+
+def _fail(batch: Sequence[Submission], error: Exception) -> None:
+    for submission in batch:
+        if not submission.done.done():
+            submission.done.set_exception(error)

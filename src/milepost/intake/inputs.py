@@ -1,0 +1,92 @@
+"""What intake is told and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from milepost.errors import MilepostError
+from milepost.orders.events import Update, Verdict
+from milepost.orders.lifecycle import State
+from milepost.orders.model import Order, OrderContent
+from milepost.ports import OrderRef
+
+Expects = Callable[[Order | None], MilepostError | None]
+"""Given the order as it is when it is decided on, why it may not be taken; None when it may."""
+
+Revise = Callable[[Order | None], OrderContent]
+"""Given the order as it is when it is decided on, its content from now on.
+
+Raises a MilepostError when the order may not be taken so.
+"""
+
+Then = Callable[[Order], Sequence[Update]]
+"""What happens to an order at once, given how it stands after its content was taken."""
+
+
+class Play(msgspec.Struct, frozen=True, gc=False):
+    """That an order is a fake one, which test mode it plays, and when its second step is due."""
+
+    mode: int
+    due_at: datetime
+
+
+class OrderInput(msgspec.Struct, frozen=True, gc=False):
+    """An order as a source tells it: its natural key and what was ordered.
+
+    `expects`, `revise` and `then` are pure: they are called where it is decided, and maybe again.
+    What `revise` returns counts in place of `content`.
+    """
+
+    store: str
+    order_key: str
+    content: OrderContent
+    source: str = "api"
+    occurred_at: datetime | None = None
+    expects: Expects | None = None
+    revise: Revise | None = None
+    then: Then | None = None
+    play: Play | None = None
+
+
+class OrderOutcome(StrEnum):
+    """What came of an order that was told."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+class OrderResult(msgspec.Struct, frozen=True, gc=False):
+    """What came of one order of a request; `refusal` says why it was not taken."""
+
+    outcome: OrderOutcome
+    order: Order | None
+    refusal: MilepostError | None = None
+
+
+class UpdateInput(msgspec.Struct, frozen=True, gc=False):
+    """An update and the order that it speaks of."""
+
+    ref: OrderRef
+    update: Update
+
+
+class UpdateResult(msgspec.Struct, frozen=True, gc=False):
+    """What was decided of one update, and the order as it now stands.
+
+    `allowed` are the states that an illegal update could have named instead.
+    """
+
+    verdict: Verdict
+    why: str
+    order: Order | None
+    allowed: tuple[State, ...] = ()
+
+
+Input = OrderInput | UpdateInput
+Result = OrderResult | UpdateResult

@@ -1,0 +1,116 @@
+"""What asks for a person: read from what is on record, without what was put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+from milepost.delivery.model import Delivery
+from milepost.orders.events import Verdict
+from milepost.ports import Page, Quarantined
+from milepost.store.cursors import Number, next_cursor, read_cursor
+from milepost.store.rows import delivery_of, micros, micros_or_none, moment, quarantined_of
+from milepost.store.sqlite.readers import Readers
+from milepost.store.sqlite.session import Session
+from milepost.store.sqlite.writer import Writer
+
+
+class _AfterDelivery(NamedTuple):
+    after_created: Number
+    after_order: str
+    after_sequence: Number
+    after_endpoint: str
+
+
+class _AfterUpdate(NamedTuple):
+    after_received: Number
+    after_update: str
+
+
+def abandoned(
+    session: Session, account_id: str, *, after: datetime | None, page: Page
+) -> tuple[Sequence[Delivery], str | None]:
+    place = read_cursor(page.after, shape=_AfterDelivery)
+    rows = session.rows(
+        "abandoned_page",
+        account_id=account_id,
+        after=micros_or_none(after),
+        **({} if place is None else place._asdict()),
+        limit=page.limit + 1,
+    )
+    found = [delivery_of(row) for row in rows[: page.limit]]
+    return found, next_cursor(rows, limit=page.limit, columns=(7, 1, 3, 2))
+
+
+def unresolved(
+    session: Session,
+    account_id: str,
+    *,
+    verdict: Verdict,
+    after: datetime | None,
+    until: datetime,
+    page: Page,
+) -> tuple[Sequence[Quarantined], str | None]:
+    place = read_cursor(page.after, shape=_AfterUpdate)
+    rows = session.rows(
+        "unresolved_page",
+        account_id=account_id,
+        verdict=verdict.value,
+        after=micros_or_none(after),
+        until=micros(until),
+        **({} if place is None else place._asdict()),
+        limit=page.limit + 1,
+    )
+    found = [quarantined_of(row) for row in rows[: page.limit]]
+    return found, next_cursor(rows, limit=page.limit, columns=(9, 1))
+
+
+def dismiss(session: Session, account_id: str, items: Sequence[str], *, now: datetime) -> None:
+    for item in items:
+        session.write("put_dismissal", account_id=account_id, item=item, now=micros(now))
+
+
+def dismissed(session: Session, account_id: str, items: Sequence[str]) -> Mapping[str, datetime]:
+    wanted = [part for i, item in enumerate(items) for part in (i, account_id, item)]
+    return {items[row[0]]: moment(row[1]) for row in session.batch("dismissed", wanted)}
+
+
+class AttentionOnSqlite:
+    """The part of the store that has to do with what asks for a person."""
+
+    _writer: Writer
+    _readers: Readers
+
+    async def abandoned(
+        self, account_id: str, *, after: datetime | None, page: Page
+    ) -> tuple[Sequence[Delivery], str | None]:
+        work = partial(abandoned, account_id=account_id, after=after, page=page)
+        return await self._readers.run(work)
+
+    async def unresolved(
+        self,
+        account_id: str,
+        *,
+        verdict: Verdict,
+        after: datetime | None,
+        until: datetime,
+        page: Page,
+    ) -> tuple[Sequence[Quarantined], str | None]:
+        work = partial(
+            unresolved,
+            account_id=account_id,
+            verdict=verdict,
+            after=after,
+            until=until,
+            page=page,
+        )
+        return await self._readers.run(work)
+
+    async def dismiss(self, account_id: str, items: Sequence[str], *, now: datetime) -> None:
+        work = partial(dismiss, account_id=account_id, items=items, now=now)
+        await self._writer.run(work, weight=len(items) or 1)
+
+    async def dismissed(self, account_id: str, items: Sequence[str]) -> Mapping[str, datetime]:
+        return await self._readers.run(partial(dismissed, account_id=account_id, items=items))

@@ -1,0 +1,17 @@
+"""Random walks with resends beside the model of lanes, on PostgreSQL."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.postgres.test_lane_walks import WalkOnPostgres
+from tests.store.test_resend_walks import SETTINGS, ResendWalk
+
+
+class ResendWalkOnPostgres(ResendWalk, WalkOnPostgres):
+    """The same walks; the tables are looked at when each is over."""
+
+
+def test_whatever_is_sent_again_the_store_does_what_the_model_does() -> None:
+    run_state_machine_as_test(ResendWalkOnPostgres, settings=settings(max_examples=12, **SETTINGS))
