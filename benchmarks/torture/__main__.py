@@ -24,6 +24,7 @@ from benchmarks.torture.check import check
 from benchmarks.torture.facts import read_run
 from benchmarks.torture.faults import GAP_S, KINDS, Planned, schedule
 from benchmarks.torture.harm import hurt
+from benchmarks.torture.record import WHOLE
 from benchmarks.torture.report import outcome, page
 from benchmarks.torture.stage import Stage
 
@@ -127,7 +128,11 @@ def _torture(folder: Path, arguments: argparse.Namespace) -> None:
         "workers": workers,
         "durability": durability,
     }
-    unusual = {"died_by_itself": stage.died_by_itself, "unanswered": int(not answered)}
+    unusual = {
+        "died_by_itself": stage.died_by_itself,
+        "unanswered": int(not answered),
+        "tables_broken": int(durability["tables"] != WHOLE),
+    }
     (folder / SETTINGS).write_bytes(msgspec.json.encode([settings, unusual]))
 
 

@@ -94,6 +94,7 @@ def page(outcome: Mapping[str, Any]) -> str:
         ("notifications nobody owed", outcome["unowed"]),
         ("processes that died unasked", outcome["died_by_itself"]),
         ("sources without their last answer", outcome["unanswered"]),
+        ("tables that contradict each other", outcome["tables_broken"]),
         ("attempts on record", outcome["attempts"]),
         ("longest recovery", "none measured" if slowest is None else f"{slowest:.2f} s"),
     ]

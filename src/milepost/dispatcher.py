@@ -84,7 +84,9 @@ class Dispatcher:
         self._behind: set[str] = set()
         self._holding = Holding()
         self._inquiry = Inquiry(store, lease=self.lease, answered=self._go_on)
-        self._pacing = Pacing(steady_s=steady_s, go_on=self._go_on_with)
+        self._pacing = Pacing(
+            store, steady_s=steady_s, go_on=self._go_on_with, holds=lambda: bool(self._held)
+        )
         self._settled: Callable[[Sequence[Settlement]], None] = lambda _: None
         self._queues: dict[str, deque[Claimed]] = {}
         self._turns: deque[str] = deque()
@@ -168,6 +170,7 @@ class Dispatcher:
     def look(self) -> None:
         """Looks for due lanes now and not only at the next poll."""
         self._look_again.set()
+        self._pacing.look()
 
     def tell(self, settled: Callable[[Sequence[Settlement]], None]) -> None:
         """Tells of every batch of attempts once it is settled."""
@@ -185,6 +188,7 @@ class Dispatcher:
             self._settle_for_ever,
             self._renew_for_ever,
             self._inquiry.ask_for_ever,
+            self._pacing.watch_for_ever,
         )
         self._came_round_at = asyncio.get_running_loop().time()
         self._work = [asyncio.create_task(loop()) for loop in loops]
@@ -416,6 +420,7 @@ class Dispatcher:
         )
         notice = None
         if isinstance(step, Pause):
+            self._pacing.rest(endpoint)
             at = self._now()
             cause = Cause.RECEIVER
             notice = paused_notice(endpoint, why=step.why, at=at, cause=cause, rooms=self._rooms)

@@ -122,31 +122,31 @@ class HealthWatch:
     def note(self, settlements: Sequence[Settlement]) -> None:
         """Adds a batch of attempts that were just settled."""
         now = self._now()
-        matters = False
+        endpoint: Endpoint | None = None
+        name, tally = ("", ""), _Tally()
         for settlement in settlements:
-            endpoint, outcome = settlement.claimed.endpoint, settlement.attempt.outcome
-            name = (endpoint.account_id, endpoint.endpoint_id)
-            tally = self._tallies.get(name)
-            if tally is None:
-                tally = self._tallies[name] = _Tally()
-            if outcome is Outcome.ACKNOWLEDGED:
-                if tally.succeeded_at is not now or tally.failures:
-                    tally.succeed(now)
-                    # Of an endpoint that was not heard of yet anything is news.
-                    tally.matters = tally.matters or self._troubled.get(name, True)
-                    matters = matters or tally.matters
-                continue
-            tally.fail(now, outcome)
-            matters = True
-            # What was given up of these themselves would be told for ever.
-            if isinstance(settlement.step, Abandon) and not settlement.claimed.order_id.startswith(
-                OPERATIONS
-            ):
-                tally.give_up(now)
-            if settlement.notice is not None:
-                self._look()
-        if matters:
-            self._matters.set()
+            if settlement.claimed.endpoint is not endpoint:
+                endpoint = settlement.claimed.endpoint
+                name = (endpoint.account_id, endpoint.endpoint_id)
+                tally = self._tallies.get(name) or self._tallies.setdefault(name, _Tally())
+            if settlement.attempt.outcome is not Outcome.ACKNOWLEDGED:
+                self._note_failure(settlement, tally, at=now)
+            elif tally.succeeded_at is not now or tally.failures:
+                tally.succeed(now)
+                # Of an endpoint that was not heard of yet anything is news.
+                if self._troubled.get(name, True):
+                    tally.matters = True
+                    self._matters.set()
+
+    def _note_failure(self, settlement: Settlement, tally: _Tally, *, at: datetime) -> None:
+        tally.fail(at, settlement.attempt.outcome)
+        self._matters.set()
+        # What was given up of these themselves would be told for ever.
+        operational = settlement.claimed.order_id.startswith(OPERATIONS)
+        if isinstance(settlement.step, Abandon) and not operational:
+            tally.give_up(at)
+        if settlement.notice is not None:
+            self._look()
 
     # life
 

@@ -104,6 +104,9 @@ class Metrics:
             "Deliveries whose schedule came to its end.",
             "contract",
         )
+        self.removed = Tally(
+            "milepost_upkeep_removed", "What was cleared away because its time was over.", "what"
+        )
         self.carrier_asks = Tally(
             "milepost_carrier_asks", "Questions to carriers by what came of them.", "outcome"
         )

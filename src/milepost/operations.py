@@ -44,6 +44,9 @@ ACCOUNT, ENDPOINT, KEY = "acc_", "ep_", "key_"
 KEY_TEXT = "mp_"
 PAUSED_BY_OPERATOR = "paused by the operator"
 HIGHEST_STORE_NUMBER = 2**31 - 1
+MOST_STORES = 10_000
+"""Stores of one account: each process has all of them in memory."""
+
 MOST_ENDPOINTS = 500
 """Endpoints of one account: each of them is looked at for each of its events."""
 
@@ -158,6 +161,10 @@ class Operations:
         _check_length("name", title)
         if number is not None and not 1 <= number <= HIGHEST_STORE_NUMBER:
             raise InvalidInput(field="number", expected=f"a number of 1 to {HIGHEST_STORE_NUMBER}")
+        known = {one.store for one in await self._store.stores(account_id)}
+        if store not in known and len(known) >= MOST_STORES:
+            expected = f"at most {MOST_STORES} stores in an account"
+            raise InvalidInput(field="store", expected=expected)
         return await self._store.put_store(
             account_id, store, name=title, number=number, now=self._now()
         )

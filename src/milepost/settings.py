@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_checker_down: whether an order is accepted or refused while it does not answer.
     client_calls_per_minute: what one client application may ask of the order interface.
     test_step_s: the time between the steps of a fake order.
+    sandbox, sandbox_speed: whether merchants may have orders completed without a warehouse, and by
+    how much the published times of that are divided.
     retention_days: how long orders are kept after their end; 0 keeps everything for ever.
     retention_open_days: how long orders that never end are kept after their last change; 0 likewise.
     upkeep_every_s: how often what is over is cleared away.
@@ -92,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_checker_down: Annotated[str, msgspec.Meta(pattern="^(accept|refuse)$")] = "accept"
     client_calls_per_minute: Positive = 120
     test_step_s: Seconds = 10.0
+    sandbox: bool = False
+    sandbox_speed: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 1.0
     metrics: bool = True
     metrics_token: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -69,17 +70,22 @@ class Retention(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """What an upkeep did: how many orders, kept updates and notices went, rows in all.
 
-    `secrets` counts endpoints that lost an expired secret, `looked_at` the orders that were old
-    enough to be looked at.
+    `expired` counts endpoints that lost a secret whose time was over, `looked_at` the orders that
+    were old enough to be looked at.
     """
 
     looked_at: int = 0
     orders: int = 0
     updates: int = 0
     notices: int = 0
-    secrets: int = 0
+    expired: int = 0
     rows: int = 0
     seconds: float = 0.0
+
+    @property
+    def removed(self) -> Counter[str]:
+        """How much of what went."""
+        return Counter(orders=self.orders, updates=self.updates, notices=self.notices)
 
     def plus(self, **more: float) -> Report:
         """The report with so much more."""
@@ -167,6 +173,8 @@ class Upkeep:
 
     async def _run_taken(self, progress: Progress) -> Report:
         report = await self._round(progress, keep=self._keep).whole()
+        if report.rows:
+            await self._store.finish_erasing()
         told = msgspec.json.encode(report).decode()
         await self._store.end_upkeep(owner=self._owner, report=told, now=self._now())
         self._done(report)
@@ -250,7 +258,7 @@ class _Round:
         act = self._secrecy.expired if self._dry else self._secrecy.drop_expired
         count = await act(account_id)
         if count:
-            await self._tell(secrets=count)
+            await self._tell(expired=count)
 
     async def _orders(self, account_id: str, prefix: str) -> None:
         if self._retention.shortest is None:

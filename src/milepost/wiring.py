@@ -40,11 +40,13 @@ from milepost.provider import (
     Applications,
     Callers,
     Dropshipment,
+    MerchantOrders,
     Provider,
     Rehearsals,
     Replacements,
     WhenDown,
 )
+from milepost.provider.plays import sequences
 from milepost.resends import Resends
 from milepost.scans import Scans
 from milepost.sealing import Vault, source_of
@@ -188,7 +190,13 @@ def open_store(settings: Settings, *, metrics: Metrics, vault: Vault) -> Store:
 
 
 def _upkeep(
-    settings: Settings, *, store: Store, secrecy: Secrecy, clock: Now, new_id: NewId
+    settings: Settings,
+    *,
+    store: Store,
+    secrecy: Secrecy,
+    clock: Now,
+    owner: str,
+    metrics: Metrics,
 ) -> Upkeep:
     ended, never_ended = (
         timedelta(days=days) if settings.retention_days and days else None
@@ -199,8 +207,9 @@ def _upkeep(
         secrecy=secrecy,
         retention=Retention(ended=ended, never_ended=never_ended),
         every=timedelta(seconds=settings.upkeep_every_s),
-        owner=f"{os.getpid()}-{new_id()}",
+        owner=owner,
         now=clock,
+        done=lambda report: metrics.removed.add_each(report.removed),
     )
 
 
@@ -238,7 +247,15 @@ def _provider(
 ) -> Provider:
     token = secrets.token_bytes
     step_s = settings.test_step_s
-    rehearsals = Rehearsals(store, intake=intake, now=clock, step_s=step_s)
+    rehearsals = Rehearsals(
+        store,
+        intake=intake,
+        now=clock,
+        sequences=sequences(
+            test_step=timedelta(seconds=step_s), sandbox_speed=settings.sandbox_speed
+        ),
+    )
+    addresses = _address_check(settings, post=post)
     return Provider(
         applications=Applications(
             store,
@@ -253,10 +270,18 @@ def _provider(
         dropshipment=Dropshipment(
             store,
             intake=intake,
-            addresses=_address_check(settings, post=post),
+            addresses=addresses,
             now=clock,
             token=token,
             step_s=step_s,
+            look=rehearsals.look,
+        ),
+        merchants=MerchantOrders(
+            store,
+            intake=intake,
+            addresses=addresses,
+            now=clock,
+            sandbox_speed=settings.sandbox_speed if settings.sandbox else None,
             look=rehearsals.look,
         ),
         replacements=Replacements(intake=intake, now=clock),
@@ -371,7 +396,14 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         operations=operations,
         secrecy=secrecy,
         eraser=Eraser(store, now=clock),
-        upkeep=_upkeep(settings, store=store, secrecy=secrecy, clock=clock, new_id=new_id),
+        upkeep=_upkeep(
+            settings,
+            store=store,
+            secrecy=secrecy,
+            clock=clock,
+            owner=f"{os.getpid()}-{new_id()}",
+            metrics=metrics,
+        ),
         insights=Insights(store, rooms=ROOMS),
         resends=Resends(store, now=clock, new_id=new_id, look=dispatcher.look),
         health=health,

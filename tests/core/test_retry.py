@@ -71,6 +71,20 @@ def test_more_chance_waits_longer(one: float, other: float) -> None:
     assert waits[0] <= waits[1]
 
 
+def test_a_schedule_that_says_how_far_chance_goes_is_spread_so() -> None:
+    spread = Schedule(name="s", title="", source="", waits_s=(10, 60), spreads_s=(0, 600))
+    waits = [
+        [retry_at(spread, tries=tries, now=NOW, chance=chance) for chance in (0.0, 0.5, 0.999)]
+        for tries in (1, 2)
+    ]
+    assert waits[0] == [NOW + timedelta(seconds=10)] * 3
+    assert waits[1][:2] == [NOW + timedelta(seconds=60), NOW + timedelta(seconds=360)]
+    assert waits[1][2] is not None
+    assert waits[1][2] < NOW + timedelta(seconds=660)
+    assert spread.spreads() == [0, 600]
+    assert SCHEDULE.spreads() == [3, 30, 360]
+
+
 # --- what the receiver asked for ------------------------------------------------------------------
 
 

@@ -184,6 +184,11 @@ def test_a_parcel_that_has_ended_is_not_asked_for(state: State | None, ending: E
     assert (done.due_at, done.ended) == (None, ending)
 
 
+def test_a_parcel_of_a_fake_order_is_not_asked_for() -> None:
+    order = msgspec.structs.replace(order_with(on_its_way()), order_id="tst_1")
+    assert next_step(watching(), order, now=DAWN) == Stop(Ending.FAKE)
+
+
 def test_a_parcel_that_is_not_there_any_longer_is_not_asked_for() -> None:
     assert next_step(watching(), None, now=DAWN) == Stop(Ending.GONE)
     assert next_step(watching(parcel="B"), order_with(on_its_way()), now=DAWN) == Stop(Ending.GONE)

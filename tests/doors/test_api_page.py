@@ -19,7 +19,13 @@ from tests.doors.desk import Answer, Desk
 PAGE = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```sh\n(.*?)```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
 ANY = "…"
-KEPT = {"order_id": "ORDER", "endpoint_id": "ENDPOINT", "delivery_id": "DELIVERY", "next": "NEXT"}
+KEPT = {
+    "order_id": "ORDER",
+    "endpoint_id": "ENDPOINT",
+    "delivery_id": "DELIVERY",
+    "client_id": "CLIENT",
+    "next": "NEXT",
+}
 
 
 def run(desk: Desk, command: str, variables: dict[str, str]) -> Answer:

@@ -19,6 +19,7 @@ DISMISS = "/v1/attention/dismiss"
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[CommandLine]:
     with command_line(tmp_path) as made:
+        made.set_up()
         yield made
 
 
@@ -240,7 +241,7 @@ def test_how_an_endpoint_is_doing_is_part_of_it(sending: Desk) -> None:
 
 
 def test_limits_and_policies_are_given_changed_and_taken_away(desk: Desk) -> None:
-    told = {
+    told: dict[str, Any] = {
         "requests_per_s": 12.5,
         "backlog_policy": "latest",
         "pause_after_h": 72,

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from milepost.api.app import ROUTES
-from milepost.auth import MOST_REMEMBERED, REMEMBERED_S, Authenticator
+from milepost.auth import (
+    MOST_REMEMBERED,
+    MOST_UNKNOWN_PER_S,
+    REMEMBERED_S,
+    Authenticator,
+)
 from milepost.errors import InvalidInput, Unauthorized, UnknownRecord
 from tests.doors.desk import Desk
 
@@ -53,6 +58,25 @@ def test_anything_but_a_known_key_is_refused(desk: Desk, authorization: str | No
     assert answer.status == 401
     assert answer.json["type"] == "urn:milepost:problem:unauthorized"
     assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_flood_of_unknown_keys_is_kept_from_the_database_and_hurts_no_known_one(
+    desk: Desk,
+) -> None:
+    assert desk.get("/v1/stores").status == 200
+    wrong = forged(desk.key)
+    statuses = [desk.get("/v1/stores", key=wrong).status for _ in range(MOST_UNKNOWN_PER_S + 1)]
+    assert statuses == [401] * MOST_UNKNOWN_PER_S + [429]
+    refused = desk.get("/v1/stores", key=wrong)
+    assert refused.headers["retry-after"] == "1"
+    # A key that was let in before is let in, whether it is remembered or looked up again.
+    desk.clock.forward(seconds=REMEMBERED_S)
+    for _ in range(MOST_UNKNOWN_PER_S):
+        desk.get("/v1/stores", key=wrong)
+    assert desk.get("/v1/stores", key=wrong).status == 429
+    assert desk.get("/v1/stores").status == 200
+    desk.clock.forward(seconds=1)
+    assert desk.get("/v1/stores", key=wrong).status == 401
 
 
 def test_the_scheme_may_be_written_in_any_case(desk: Desk) -> None:

@@ -278,3 +278,13 @@ def test_a_test_notification_arrives_signed_in_the_endpoints_contract(
     assert shown["state"] == "acknowledged"
     assert shown["body"].encode() == request.body
     assert sending.get("/v1/orders").json["orders"] == []
+
+
+def test_an_account_cannot_open_stores_without_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("milepost.operations.MOST_STORES", 2)
+    assert desk.send("PUT", "/v1/stores/paris", {}).status == 200
+    refused = desk.send("PUT", "/v1/stores/oslo", {})
+    assert (refused.status, refused.json["field"]) == (422, "store")
+    assert desk.send("PUT", "/v1/stores/paris", {"name": "Paris"}).status == 200

@@ -137,6 +137,38 @@ def test_many_replies_of_410_are_one_pause_and_are_told_once(tmp_path: Path) -> 
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("how", ["operator", "another process", "receiver"])
+def test_what_a_process_holds_already_is_not_sent_once_its_endpoint_is_paused(
+    tmp_path: Path, how: str
+) -> None:
+    async def play() -> None:
+        async with house(tmp_path) as at:
+            endpoint = await at.endpoint(concurrency=1)
+            at.outside.answer = lambda _request: None
+            for i in range(10):
+                await at.order(str(i))
+            await at.until(lambda: len(at.outside.hanging) == 1)
+            name = endpoint.endpoint_id
+            if how == "operator":
+                await at.hub.operations.pause_endpoint(ACCOUNT, name)
+                await asyncio.sleep(0.3)
+            elif how == "another process":
+                await at.hub.store.set_endpoint_state(
+                    ACCOUNT, name, state=EndpointState.PAUSED, why="", now=at.clock.at
+                )
+                await asyncio.sleep(0.7)
+            at.outside.answer = lambda _request: Reply(204)
+            at.outside.hanging.pop()(Reply(410 if how == "receiver" else 204))
+            await settled(at)
+            await asyncio.sleep(0.1)
+            assert len(at.outside.requests) == 1
+            await at.hub.operations.resume_endpoint(ACCOUNT, name)
+            await at.quiet()
+            assert len(at.outside.requests) == (11 if how == "receiver" else 10)
+
+    asyncio.run(play())
+
+
 def test_whoever_pauses_is_named_and_pausing_again_is_no_news(tmp_path: Path) -> None:
     async def play() -> None:
         async with house(tmp_path) as at:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -92,7 +93,7 @@ class World:
         self.tick()
         to = [e for e in self.endpoints if e.endpoint_id in names]
         known = self.orders.get(key)
-        now = {"now": self.now, "updated_at": self.now}
+        now: dict[str, Any] = {"now": self.now, "updated_at": self.now}
         if known is None:
             known = self.desk.place(key, to=to, created_at=self.now, **now)
             count -= 1
@@ -262,7 +263,7 @@ def _of_lane(sent: Sequence[Claimed], lane: tuple[str, str]) -> list[Claimed]:
     return [c for c in sent if (c.endpoint.endpoint_id, c.order_id) == lane]
 
 
-SETTINGS = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 def walks(open_store: Callable[[Path], Store]) -> Callable[[], None]:

@@ -35,6 +35,7 @@ READ_WHOLE = {
     "release_leases": {"endpoints"},
     "every_carrier_source": {"carrier_sources"},
     "count_conditions": {"endpoints", "endpoint_health"},
+    "paused_endpoints": {"endpoints"},
     "untold": {"endpoint_health"},
     "sealed_clients": {"client_applications"},
     "claim_rehearsals": {"rehearsals"},
@@ -151,8 +152,7 @@ def test_a_statement_reads_no_table_and_no_account_from_end_to_end(
         "stores",
         "upkeep",
     }
-    nothing: frozenset[str] = frozenset()
-    for given in (nothing, STATEMENTS[name].options):
+    for given in {frozenset[str](), STATEMENTS[name].options}:
         found = [step for step in planner.steps(name, given) if walks(step)]
         large = {step["Relation Name"] for step in found} - small
         # Whether any update of the account waits for its order.

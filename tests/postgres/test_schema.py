@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from milepost.delivery.model import EndpointState, LanePolicy
+from milepost.delivery.model import BacklogPolicy, EndpointState, LanePolicy, Operational
 from milepost.errors import SchemaChanged, SchemaTooNew, StoreError
 from milepost.orders.events import Verdict
 from milepost.store.migrate import expected_schema, migrations
@@ -189,6 +189,8 @@ def closed_set(table: str, column: str) -> set[str]:
     [
         ("endpoints", "state", EndpointState),
         ("endpoints", "lane_policy", LanePolicy),
+        ("endpoints", "backlog_policy", BacklogPolicy),
+        ("endpoints", "operational", Operational),
         ("quarantine", "verdict", Verdict),
     ],
 )

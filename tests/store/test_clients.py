@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,12 @@ import msgspec
 import pytest
 
 from milepost.errors import AlreadyExists, UnknownRecord
+from milepost.orders.lifecycle import State
+from milepost.orders.model import Parcel
+from milepost.orders.tracking import Tracking
 from milepost.ports import Changes, OrderRef, Store
 from milepost.ports.rehearsals import Rehearsal
+from milepost.ports.tracking import CarrierSource
 from milepost.ports.withings import Admission, ClientApplication
 from tests.store.desk import ACCOUNT, NOW, OTHER, Desk, Run, an_event, an_order, at
 
@@ -275,3 +279,22 @@ def test_without_a_key_nobody_can_sign_as_a_client_until_it_gets_a_new_secret(de
     assert len(left.secret) >= 32
     assert left.secret != a_client().secret
     assert msgspec.structs.replace(left, secret=a_client().secret) == a_client()
+
+
+def test_no_carrier_is_asked_about_the_parcel_of_a_fake_order(desk: Desk) -> None:
+    parcel = Parcel("P1", state=State.SHIPPED, state_at=NOW, created_at=NOW)
+    source = CarrierSource(ACCOUNT, "acme", "http", (), b"{}", b"{}", NOW, NOW)
+
+    def ship(key: str, order_id: str) -> Sequence[Tracking]:
+        order = desk.place(key, order_id=order_id, state=State.SHIPPED, parcels=(parcel,))
+        renumbered = msgspec.structs.replace(parcel, tracking_number="T")
+        desk.move(order, State.IN_TRANSIT, parcels=(renumbered,))
+        found: Sequence[Tracking] = desk.run(desk.store.trackings(ACCOUNT, order_id))
+        return found
+
+    desk.run(desk.store.put_carrier_source(source))
+    assert len(ship("real", "ord_1")) == 1
+    assert list(ship("fake", "tst_1")) == []
+    begun = desk.store.begin_trackings(ACCOUNT, after=("", ""), limit=10, now=NOW)
+    assert desk.run(begun) is None
+    assert list(desk.run(desk.store.trackings(ACCOUNT, "tst_1"))) == []

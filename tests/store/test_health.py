@@ -302,6 +302,7 @@ def test_endpoints_are_counted_by_how_they_are_doing(desk: Desk, neighbor: Desk)
         beat(desk, endpoint, Judged(RECORD))
     beat(desk, paused, Judged(RECORD, pause="because"))
     beat(desk, well, Judged(Health(failures=2)))
+    assert desk.run(desk.store.paused_endpoints()) == {"ep_c"}
     assert desk.run(desk.store.conditions()) == {
         Condition.HEALTHY: 2,
         Condition.FAILING: 1,

@@ -31,6 +31,7 @@ from milepost.ports.resends import (
     ResendState,
 )
 from tests.store.desk import ACCOUNT, HOLD, NOW, SOMEONE, Desk, Run, an_endpoint, at
+from tests.store.test_erasing import erase, sweep
 
 PENDING, ACKNOWLEDGED, ABANDONED = (
     DeliveryState.PENDING,
@@ -398,3 +399,20 @@ def test_due_lanes_are_counted_as_far_as_asked(desk: Desk) -> None:
     assert desk.run(count(ACCOUNT, "ep_a", now=NOW, most=3)) == 3
     assert desk.run(count(ACCOUNT, "ep_a", now=at(-1), most=3)) == 0
     assert desk.run(count(ACCOUNT, "ep_b", now=NOW, most=3)) == 0
+
+
+def test_what_was_erased_is_neither_chosen_nor_queued(desk: Desk) -> None:
+    endpoint = desk.endpoint()
+    order = desk.place("K1", to=[endpoint])
+    stays = desk.place("K2", to=[endpoint])
+    given_up(desk)
+    resend = asked(desk, endpoint, asked_at=at(2))
+    erase(desk, order)
+    assert queue(desk, resend, part((order.order_id, 1)), now=at(3)).queued == 0
+    sweep(desk, order)
+    store, names = desk.store, (order.order_id, stays.order_id)
+    for newest in (True, False):
+        told = desk.run(store.told_of(ACCOUNT, "ep_a", names, newest=newest))
+        assert [d.order_id for d in told] == [stays.order_id]
+    failed = desk.run(store.failed(ACCOUNT, "ep_a", after=Place(), limit=9))
+    assert [d.order_id for d in failed] == [stays.order_id]

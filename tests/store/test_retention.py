@@ -204,9 +204,9 @@ def test_updates_and_expired_secrets_go_with_the_upkeep(desk: Desk) -> None:
         desk.change(Changes(quarantined=[kept(name, Verdict.STALE, received_at=ago(days))]))
     upkeep = an_upkeep(desk)
     would = desk.run(upkeep.would_do())
-    assert (would.updates, would.secrets) == (2, 1)
+    assert (would.updates, would.expired) == (2, 1)
     report = desk.run(upkeep.run())
-    assert (report.updates, report.secrets) == (2, 1)
+    assert (report.updates, report.expired) == (2, 1)
     left = desk.run(desk.store.endpoint(ACCOUNT, endpoint.endpoint_id))
     assert (left.secrets, left.retiring) == ((NEW_SECRET,), ())
 

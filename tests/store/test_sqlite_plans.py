@@ -33,6 +33,7 @@ READ_WHOLE = {
     "backlog_of_accounts": "accounts",
     "every_carrier_source": "carrier_sources",
     "count_conditions": "endpoints",
+    "paused_endpoints": "endpoints",
     "untold": "endpoint_health",
     "egress_changes": "egress_changes",
     "cancel_egress_change": "egress_changes",

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from milepost.delivery.model import DeliveryState, EndpointState, LanePolicy
+from milepost.delivery.model import (
+    BacklogPolicy,
+    DeliveryState,
+    EndpointState,
+    LanePolicy,
+    Operational,
+)
 from milepost.errors import SchemaChanged, SchemaTooNew, StoreError
 from milepost.orders.events import Verdict
 from milepost.orders.lifecycle import State
@@ -153,7 +159,9 @@ def closed_set(table: str, column: str) -> set[str]:
     """The values that a table's check allows in a column."""
     found = re.search(rf"CREATE TABLE {table} \((.*?)\n\)", expected_schema("sqlite"), re.DOTALL)
     assert found is not None
-    check = re.search(rf"    {column} TEXT NOT NULL CHECK \((.*?)\n    \)", found[1], re.DOTALL)
+    check = re.search(
+        rf"    {column} TEXT NOT NULL(?: DEFAULT '\w+')? CHECK \((.*?)\n    \)", found[1], re.DOTALL
+    )
     assert check is not None
     return set(re.findall(rf"{column} = '(\w+)'", check[1]))
 
@@ -165,6 +173,8 @@ def closed_set(table: str, column: str) -> set[str]:
         ("deliveries", "state", DeliveryState),
         ("endpoints", "state", EndpointState),
         ("endpoints", "lane_policy", LanePolicy),
+        ("endpoints", "backlog_policy", BacklogPolicy),
+        ("endpoints", "operational", Operational),
         ("quarantine", "verdict", Verdict),
     ],
 )

@@ -35,8 +35,16 @@ def test_a_statement_has_its_optional_lines_only_when_they_are_asked_for() -> No
 def test_a_statement_for_batches_repeats_its_row() -> None:
     statement = Statement("s", ["INSERT INTO t", "VALUES (?, ?)", "ON CONFLICT DO NOTHING"])
     assert statement.width == 2
-    assert statement.of_rows(1) == statement.text
-    assert "VALUES (?, ?), (?, ?), (?, ?)\nON" in statement.of_rows(3)
+    assert "VALUES (?1, ?4), (?2, ?5), (?3, ?6)\nON" in statement.of_rows(3, (False, False))
+
+
+def test_what_is_alike_in_all_rows_is_one_parameter() -> None:
+    statement = Statement("s", ["VALUES (?, ?, ?)"])
+    assert statement.of_rows(2, (False, True, False)) == "VALUES (?2, ?1, ?4), (?3, ?1, ?5)"
+    assert statement.of_rows(2, (True, True, True)) == "VALUES (?1, ?2, ?3), (?1, ?2, ?3)"
+
+
+def test_a_statement_without_rows_is_not_for_batches() -> None:
     with pytest.raises(ValueError, match="takes no rows"):
         _ = Statement("s", ["SELECT 1"]).width
 

@@ -17,14 +17,18 @@ from milepost import __version__
 from milepost.api import (
     attention,
     clients,
+    diagrams,
     erasure,
     exposition,
     health,
     intake,
     records,
+    resends,
     secrecy,
     setup,
     tracking,
+    undelivered,
+    warehouses,
 )
 from milepost.api.door import (
     Answer,
@@ -47,13 +51,17 @@ from milepost.wiring import Hub
 
 ROUTES: tuple[Route[Any, Any], ...] = (
     *intake.ROUTES,
+    *undelivered.ROUTES,
     *records.ROUTES,
+    *resends.ROUTES,
     *setup.ROUTES,
+    *warehouses.ROUTES,
     *clients.ROUTES,
     *secrecy.ROUTES,
     *erasure.ROUTES,
     *attention.ROUTES,
     *tracking.ROUTES,
+    *diagrams.ROUTES,
     *health.ROUTES,
 )
 BODY_WITHIN_S = 30.0

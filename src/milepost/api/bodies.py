@@ -196,7 +196,7 @@ def order_input(body: OrderBody, *, rooms: Mapping[str, Contract], now: datetime
     ordered_at = body.ordered_at
     if ordered_at is not None and ordered_at.tzinfo is not UTC:
         told = list(values)
-        told[_ORDERED_AT] = _in_utc("ordered_at", ordered_at)
+        told[_ORDERED_AT] = in_utc("ordered_at", ordered_at)
         values = tuple(told)
     try:
         content = OrderContent(*values)
@@ -227,7 +227,8 @@ def _check_details(details: ParcelDetails, rooms: Mapping[str, Contract]) -> Non
         raise InvalidInput(field=f"details.{error.field}", expected=error.expected) from None
 
 
-def _in_utc(field: str, moment: datetime) -> datetime:
+def in_utc(field: str, moment: datetime) -> datetime:
+    """The same moment in UTC. Raises InvalidInput for one that no calendar has there."""
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -240,7 +241,7 @@ def _moment(told: datetime | None, *, now: datetime) -> datetime | None:
 
 def moment_of(told: datetime, *, now: datetime) -> datetime:
     """The time in UTC at which something happened. Raises InvalidInput."""
-    moment = _in_utc("occurred_at", told)
+    moment = in_utc("occurred_at", told)
     if not EARLIEST <= moment <= now + FURTHEST_AHEAD:
         expected = "a time from 1990 on, and at most 24 hours ahead of now"
         raise InvalidInput(field="occurred_at", expected=expected)

@@ -48,7 +48,7 @@ LONGEST_PATH = 2_048
 
 _JSON = (b"content-type", b"application/json")
 _PROBLEM = (b"content-type", MEDIA_TYPE.encode())
-_GUARD: Headers = (
+GUARD: Headers = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -95,19 +95,24 @@ class Call(Generic[Q, B]):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: anything that msgspec can encode, or bytes that are of this type already."""
+    """What goes back: anything that msgspec can encode, or bytes that are of this type already.
+
+    `guard` are the headers that keep a browser from doing anything with it.
+    """
 
     content: object
     status: Status = Status.OK
     headers: Headers = ()
     content_type: tuple[bytes, bytes] = _JSON
+    guard: Headers = GUARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[Q, B]):
     """One method of one path, and all that its documentation says.
 
-    `answers` are the shapes by status, `problems` those beside the ones that any route has.
+    `answers` are the shapes by status, `problems` those beside the ones that any route has;
+    `media_type` is what answers are published as.
     `documented` is the body's shape as it is published, where it is read in another way.
     """
 
@@ -124,6 +129,7 @@ class Route(Generic[Q, B]):
     limit: Limit = Limit.ONE
     problems: tuple[type[MilepostError], ...] = ()
     public: bool = False
+    media_type: str = "application/json"
 
     @property
     def takes_body(self) -> bool:
@@ -131,14 +137,19 @@ class Route(Generic[Q, B]):
 
 
 async def respond(
-    send: Send, *, status: int, content: bytes, headers: Sequence[tuple[bytes, bytes]]
+    send: Send,
+    *,
+    status: int,
+    content: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    guard: Headers = GUARD,
 ) -> None:
     """Sends one whole answer, guarded against being cached, sniffed or framed."""
     length = (b"content-length", b"%d" % len(content))
     start = {
         "type": "http.response.start",
         "status": status,
-        "headers": [*headers, length, *_GUARD],
+        "headers": [*headers, length, *guard],
     }
     await send(start)
     await send({"type": "http.response.body", "body": content})
@@ -204,6 +215,7 @@ class Door:
                 status=answer.status,
                 content=content if isinstance(content, bytes) else _encode(content),
                 headers=(answer.content_type, *answer.headers),
+                guard=answer.guard,
             )
         finally:
             if allowance is not None:

@@ -71,6 +71,14 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
                 }
             ]
         },
+        "resendFailed": {"since": "2026-11-20T09:00:00Z", "dry_run": True},
+        "resendBetween": {
+            "endpoint_id": _ENDPOINT_ID,
+            "since": "2026-11-20T09:00:00Z",
+            "until": "2026-11-20T12:00:00Z",
+        },
+        "resendOrder": {"order_id": _ORDER_ID, "first": 2, "last": 4},
+        "resendLatest": {"endpoint_id": _ENDPOINT_ID, "since": "2026-11-20T09:00:00Z"},
         "changeEndpoint": {"description": "the customer portal", "statuses": None},
         "dismissAttention": {"items": [f"delivery:{_ORDER_ID}-2-{_ENDPOINT_ID}"]},
         "addClient": {
@@ -164,6 +172,24 @@ ANSWERS: Mapping[tuple[str, Status], Any] = MappingProxyType(
                     "state": "out_for_delivery",
                 }
             ]
+        },
+        ("resendLatest", Status.ACCEPTED): {
+            "dry_run": False,
+            "would_send": None,
+            "resends": [
+                {
+                    "resend_id": "rsd_01k8x5v0q2m4n6p8r0s2t4v6w8",
+                    "endpoint_id": _ENDPOINT_ID,
+                    "choice": {"what": "latest", "since": "2026-11-20T09:00:00Z"},
+                    "state": "running",
+                    "asked_at": "2026-11-20T12:00:00Z",
+                    "examined": 0,
+                    "queued": 0,
+                    "finished_at": None,
+                    "why": "",
+                }
+            ],
+            "forecasts": [],
         },
         ("testEndpoint", Status.ACCEPTED): _DELIVERY,
         ("resendDelivery", Status.ACCEPTED): {

@@ -58,10 +58,13 @@ _TAGS: Mapping[str, str] = MappingProxyType(
 )
 _PATH_PARAMETERS: Mapping[str, str] = MappingProxyType(
     {
+    "identifier": "The warehouse's identifier, such as `FL1`.",
         "order_id": "The order's id, `ord_…`.",
         "endpoint_id": "The endpoint's id, `ep_…`.",
         "delivery_id": "The delivery's id: the `webhook-id` of its attempts.",
+        "resend_id": "The resend's id, `rsd_…`.",
         "client_id": "The client application's id.",
+        "contract": "The contract's name, as `/v1/contracts` lists it.",
         "store": "The store's name: letters, digits, dots, hyphens and underscores.",
     }
 )
@@ -215,7 +218,7 @@ def _answer(
     return {
         "description": (shape.__doc__ or "").strip().partition("\n")[0],
         "headers": {"x-request-id": {"$ref": "#/components/headers/x-request-id"}},
-        "content": {"application/json": content},
+        "content": {route.media_type: content},
     }
 
 

@@ -64,16 +64,60 @@ def list_deliveries(
     table(
         "Deliveries",
         ("delivery", "status", "state", "attempts>", "outcome", "queued", "due"),
-        [
-            (d.delivery_id, d.status, d.state, d.attempts, d.outcome, d.created_at, d.due_at)
-            for d in found
-        ],
+        [_row_of(d) for d in found],
         empty="No delivery is like that."
         if filtered
         else "There is no delivery yet: an endpoint and an order's update make one.",
     )
     if following:
         hint(f"There are more: --after {following}")
+
+
+@delivery.command(
+    "undelivered",
+    epilog=examples("delivery undelivered", "delivery undelivered --endpoint ep_0123456789 --json"),
+)
+def list_undelivered(
+    endpoint: Annotated[
+        str | None, typer.Option(help="To this endpoint.", show_default=False)
+    ] = None,
+    limit: Limit = 50,
+    after: After = None,
+    account: AccountName = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List what is pending, abandoned or superseded, oldest first."""
+
+    async def read(hub: Hub, account_id: str) -> tuple[Sequence[DeliveryView], str | None]:
+        return await hub.insights.undelivered(
+            account_id, endpoint_id=endpoint, page=Page(after, limit)
+        )
+
+    found, following = in_account(read, database=database, account=account)
+    if as_json:
+        answer({"deliveries": found, "next": following})
+        return
+    table(
+        "Not delivered",
+        ("delivery", "status", "state", "attempts>", "outcome", "queued", "due"),
+        [_row_of(d) for d in found],
+        empty="Everything that was queued has been acknowledged.",
+    )
+    if following:
+        hint(f"There are more: --after {following}")
+
+
+def _row_of(one: DeliveryView) -> tuple[object, ...]:
+    return (
+        one.delivery_id,
+        one.status,
+        one.state,
+        one.attempts,
+        one.outcome,
+        one.created_at,
+        one.due_at,
+    )
 
 
 @delivery.command(

@@ -356,7 +356,8 @@ class Shown(NamedTuple):
 
 async def shown(hub: Hub, endpoint: Endpoint) -> Shown:
     """An endpoint that was just read or changed, ready to be shown."""
-    return Shown(await hub.insights.shown(endpoint), endpoint.secrets[0])
+    secret = endpoint.secrets[0] if endpoint.secrets else ""
+    return Shown(await hub.insights.shown(endpoint), secret)
 
 
 def show_endpoint_record(found: Shown, *, as_json: bool, with_secret: bool = False) -> None:

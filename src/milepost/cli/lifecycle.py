@@ -11,9 +11,13 @@ import typer
 from milepost.cli.exits import ExitCode
 from milepost.cli.options import Json, examples
 from milepost.cli.output import answer, hint, record, write_file, write_raw
+from milepost.contracts import ROOMS
+from milepost.contracts.contract import Diagram
 from milepost.errors import InvalidInput
 from milepost.orders.graph import MEANING, Explanation, explain, mermaid, svg
 from milepost.orders.lifecycle import EdgeClass, State
+
+OURS = Diagram(svg=svg, mermaid=lambda full: mermaid(full=full))
 
 lifecycle = typer.Typer(help="Explain the lifecycle of an order, or draw it.")
 
@@ -93,7 +97,10 @@ def _shown(said: Explanation) -> dict[str, object]:
 @lifecycle.command(
     "graph",
     epilog=examples(
-        "lifecycle graph", "lifecycle graph --format svg -o lifecycle.svg", "lifecycle graph --full"
+        "lifecycle graph",
+        "lifecycle graph --format svg -o lifecycle.svg",
+        "lifecycle graph --full",
+        "lifecycle graph --contract withings --format svg -o withings.svg",
     ),
 )
 def graph(
@@ -101,20 +108,41 @@ def graph(
     full: Annotated[
         bool, typer.Option("--full", help="mermaid: every edge, not the essential ones alone.")
     ] = False,
+    contract: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw it in the words of a contract: withings. What is published of it and what "
+            "is inferred are told apart.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write; default: stdout.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw the lifecycle as Mermaid text or as an SVG picture with all its edges."""
+    """Draw the lifecycle, or a contract's words, as Mermaid text or as an SVG picture.
+
+    The picture has all edges in a table below it.
+    """
     if full and form is Form.SVG:
         raise InvalidInput(field="--full", expected="--format mermaid: the SVG has every edge")
-    text = mermaid(full=full) if form is Form.MERMAID else svg()
+    drawn = OURS if contract is None else _diagram_of(contract)
+    text = drawn.mermaid(full) if form is Form.MERMAID else drawn.svg()
     if output is not None:
         write_file(output, text)
         hint(f"Wrote {output}.")
     if as_json:
         content = {"output": str(output)} if output else {"content": text}
-        answer({"format": form, **content})
+        answer({"format": form, **({"contract": contract} if contract else {}), **content})
     elif output is None:
         write_raw(text.encode())
+
+
+def _diagram_of(contract: str) -> Diagram:
+    """The drawing of a contract's words. Raises InvalidInput."""
+    drawn = {name: room.diagram for name, room in ROOMS.items() if room.diagram is not None}
+    found = drawn.get(contract)
+    if found is None:
+        raise InvalidInput(field="--contract", expected=f"one of {', '.join(drawn)}")
+    return found

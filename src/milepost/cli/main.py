@@ -28,10 +28,13 @@ from milepost.cli.options import Json, examples
 from milepost.cli.orders import order
 from milepost.cli.output import answer, hint, say
 from milepost.cli.replacements import replace_order
+from milepost.cli.resends import resend
 from milepost.cli.secrecy import keys
 from milepost.cli.serve import serve
+from milepost.cli.truth import order_truth
 from milepost.cli.updates import update
 from milepost.cli.upkeep import upkeep
+from milepost.cli.warehouses import warehouse
 from milepost.cli.work import work
 from milepost.errors import MilepostError
 
@@ -78,6 +81,7 @@ app.command(
 app.command(epilog=examples("demo", "demo --json"))(demo)
 app.add_typer(account, name="account")
 app.add_typer(store, name="store")
+app.add_typer(warehouse, name="warehouse")
 app.add_typer(endpoint, name="endpoint")
 app.add_typer(client, name="client")
 order.command(
@@ -97,6 +101,7 @@ order.command(
         "order erase --email ada@example.com --yes",
     ),
 )(erase_order)
+order.command("truth", epilog=examples("order truth 1001", "order truth 1001 --json"))(order_truth)
 app.add_typer(order, name="order")
 app.command(
     epilog=examples(
@@ -106,6 +111,7 @@ app.command(
     )
 )(update)
 app.add_typer(delivery, name="delivery")
+app.add_typer(resend, name="resend")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(carrier, name="carrier")
 app.add_typer(egress, name="egress")

@@ -65,7 +65,7 @@ async def begin(operations: Operations) -> First | None:
 async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof: bool) -> None:
     from milepost.api.app import create_app
     from milepost.cli.web import bind, serve_until, stop_event, url_of
-    from milepost.emulators import withings
+    from milepost.emulators import shipmonk, withings
 
     collect_rarely()
     bound = bind(settings.host, settings.port)
@@ -84,7 +84,11 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
 
         await serve_until(
             stop,
-            create_app(hub, beside=withings.routes(hub), log_requests=settings.logs_requests),
+            create_app(
+                hub,
+                beside=(*withings.routes(hub), *shipmonk.routes(hub)),
+                log_requests=settings.logs_requests,
+            ),
             bound=bound,
             lifespan="off",
             graceful_s=settings.stop_s,

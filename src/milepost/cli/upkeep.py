@@ -88,7 +88,7 @@ def _facts(report: Report) -> list[tuple[str, object]]:
         ("orders", report.orders),
         ("updates that were kept", report.updates),
         ("notifications of no order", report.notices),
-        ("endpoints with an old secret", report.secrets),
+        ("endpoints with an old secret", report.expired),
         ("rows in all", report.rows),
         ("seconds", report.seconds),
     ]

@@ -18,6 +18,7 @@ import uvloop
 from uvicorn.config import LifespanType
 
 from milepost.cli.exits import Unreachable
+from milepost.cli.headers import LimitedHttp
 from milepost.logs import logger
 
 T = TypeVar("T")
@@ -138,7 +139,7 @@ async def serve_until(
     _take_over_logs()
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=LimitedHttp,
         ws="none",
         lifespan=lifespan,
         log_config=None,

@@ -45,6 +45,17 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diagram:
+    """How a contract's words follow each other: as an SVG document, and as a Mermaid chart.
+
+    The chart has every step when it is asked for in full.
+    """
+
+    svg: Callable[[], str]
+    mermaid: Callable[[bool], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """A contract as one value; a room makes it of its payloads and its delivery rules.
 
@@ -57,6 +68,7 @@ class Contract:
     options, credentials, extensions: what an endpoint, and an order or parcel, may say in it.
     latest_suffices: whether a notification says all that those before it said, so that an endpoint
     may choose to get the latest of a backlog alone.
+    diagram: how its words follow each other, where that is drawn.
     operational: the bytes of an operational event with its number, where they have a form in it.
     """
 
@@ -81,6 +93,7 @@ class Contract:
     shows_others: bool = False
     latest_suffices: bool = False
     operational: Callable[[OperationalEvent, int], Body] | None = None
+    diagram: Diagram | None = None
 
     def schedule(self, name: str) -> Schedule:
         """The schedule of this name. Raises InvalidInput naming those that there are."""

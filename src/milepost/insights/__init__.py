@@ -2,6 +2,7 @@
 
 from milepost.insights.endpoint_views import EndpointView, HealthView, endpoint_view
 from milepost.insights.reads import Insights
+from milepost.insights.truth import AcknowledgedView, EndpointTruth, OrderTruth, Standing
 from milepost.insights.views import (
     AttemptView,
     ContractView,
@@ -23,19 +24,23 @@ from milepost.insights.views import (
 )
 
 __all__ = [
+    "AcknowledgedView",
     "AttemptView",
     "ContractView",
     "DeliveryDetail",
     "DeliveryView",
+    "EndpointTruth",
     "EndpointView",
     "EventView",
     "HealthView",
     "Insights",
     "OrderSummary",
+    "OrderTruth",
     "OrderView",
     "ParcelView",
     "QuarantineView",
     "ScheduleView",
+    "Standing",
     "StoreView",
     "contract_view",
     "delivery_view",

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from milepost.contracts.contract import Contract
 from milepost.delivery.health import Health
-from milepost.delivery.model import DeliveryState, Endpoint, delivery_id, read_delivery_id
+from milepost.delivery.model import Endpoint, delivery_id, read_delivery_id
 from milepost.errors import UnknownRecord
 from milepost.insights.endpoint_views import EndpointView, endpoint_view
+from milepost.insights.truth import OrderTruth, order_truth
 from milepost.insights.views import (
     ContractView,
     DeliveryDetail,
@@ -145,11 +146,20 @@ class Insights:
         )
 
     async def undelivered(
-        self, account_id: str, *, page: Page
+        self, account_id: str, *, page: Page, endpoint_id: str | None = None
     ) -> tuple[Sequence[DeliveryView], str | None]:
-        """A page of the deliveries that were given up: those that an operator may send again."""
-        wanted = DeliveryFilter(state=DeliveryState.ABANDONED)
-        return await self.deliveries(account_id, wanted=wanted, page=page)
+        """A page of what is pending, abandoned or superseded, oldest first."""
+        found, after = await self._store.undelivered(
+            account_id, endpoint_id=endpoint_id, page=page
+        )
+        return [delivery_view(d) for d in found], after
+
+    async def truth(self, account_id: str, order_id: str) -> OrderTruth:
+        """How an order stands, beside what each endpoint knows of it. Raises UnknownRecord."""
+        order = await self._store.order(OrderRef(account_id, order_id=order_id))
+        endpoints = await self._store.endpoints(account_id)
+        told = await self._store.told(account_id, order_id)
+        return order_truth(order, endpoints, told, rooms=self._rooms)
 
     async def delivery(self, account_id: str, name: str) -> DeliveryDetail:
         """A delivery by the name of any of its replays, with its bytes and all its attempts.

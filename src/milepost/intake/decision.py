@@ -74,7 +74,7 @@ class _Draft:
     deliveries: list[NewDelivery] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[Quarantined] = field(default_factory=list)
-    rehearsals: list[Rehearsal] = field(default_factory=list)
+    rehearsals: dict[str, Rehearsal] = field(default_factory=dict)
 
     def keep(self, order: Order, *, new: bool = False) -> None:
         self.orders[order.order_id] = order
@@ -92,7 +92,7 @@ class _Draft:
             deliveries=self.deliveries,
             quarantined=self.quarantined,
             released=self.released,
-            rehearsals=self.rehearsals,
+            rehearsals=list(self.rehearsals.values()),
         )
 
 
@@ -194,6 +194,7 @@ class Decision:
                 return OrderResult(OrderOutcome.REFUSED, None, error)
         store = self._snapshot.stores[account_id, item.store]
         if known is not None:
+            self._play(item, known)
             result = self._change_content(item, known, store)
             return msgspec.structs.replace(result, order=self._go_on(item, result.order or known))
         order = self._go_on(item, self._create(account_id, item, store))
@@ -201,6 +202,13 @@ class Decision:
         for orphan in waiting:
             order = self._apply_orphan(orphan, order)
         return OrderResult(OrderOutcome.CREATED, order)
+
+    def _play(self, item: OrderInput, order: Order) -> None:
+        play = item.play
+        if play is not None:
+            self._draft.rehearsals[order.order_id] = Rehearsal(
+                order.account_id, order.order_id, play.mode, play.step, play.due_at
+            )
 
     def _go_on(self, item: OrderInput, order: Order) -> Order:
         """The order after what happens to it at once."""
@@ -214,7 +222,7 @@ class Decision:
         at = item.occurred_at or self._now
         order = Order(
             account_id=account_id,
-            order_id=f"{REAL_ORDER if item.play is None else FAKE_ORDER}{self._new_id()}",
+            order_id=f"{FAKE_ORDER if item.is_fake else REAL_ORDER}{self._new_id()}",
             store=item.store,
             order_key=item.order_key,
             state=State.CREATED,
@@ -226,9 +234,7 @@ class Decision:
         )
         event = self._content_event(order, item, EventType.CREATED, previous=None, at=at)
         self._draft.keep(order, new=True)
-        if item.play is not None:
-            play = Rehearsal(account_id, order.order_id, item.play.mode, 1, item.play.due_at)
-            self._draft.rehearsals.append(play)
+        self._play(item, order)
         self._tell(event, before=None, after=order, store=store)
         return order
 

@@ -28,10 +28,16 @@ Then = Callable[[Order], Sequence[Update]]
 
 
 class Play(msgspec.Struct, frozen=True, gc=False):
-    """That an order is a fake one, which test mode it plays, and when its second step is due."""
+    """What happens to an order by itself from now on: a sequence, its next step, and when.
+
+    With `fake` an order that is created is a fake one, and stays so. What was to happen to an order
+    before is replaced.
+    """
 
     mode: int
     due_at: datetime
+    step: int = 1
+    fake: bool = True
 
 
 class OrderInput(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +56,11 @@ class OrderInput(msgspec.Struct, frozen=True, gc=False):
     revise: Revise | None = None
     then: Then | None = None
     play: Play | None = None
+
+    @property
+    def is_fake(self) -> bool:
+        """Whether the order is a fake one if it is created."""
+        return self.play is not None and self.play.fake
 
 
 class OrderOutcome(StrEnum):

@@ -64,6 +64,7 @@ class Ending(StrEnum):
     RETURN_WATCHED = "return_watched"
     EXPIRED = "expired"
     UNTRACKED = "untracked"
+    FAKE = "fake"
     GONE = "gone"
 
 
@@ -147,6 +148,9 @@ def next_step(tracking: Tracking, order: Order | None, *, now: datetime) -> Step
     parcel = parcel_named(order, tracking.parcel)
     if order is None or parcel is None or parcel.state is None:
         return Stop(Ending.GONE)
+    if order.fake:
+        # Nobody brings what test mode has made up.
+        return Stop(Ending.FAKE)
     ending = _ENDINGS.get(parcel.state)
     if ending is not None:
         return Stop(ending)

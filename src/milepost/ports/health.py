@@ -43,5 +43,8 @@ class HealthStore(Protocol):
     async def conditions(self) -> Mapping[Condition, int]:
         """How many endpoints of all accounts are doing how."""
 
+    async def paused_endpoints(self) -> frozenset[str]:
+        """The ids of those that are paused, of all accounts."""
+
     async def untold(self, *, before: datetime) -> Sequence[tuple[str, str]]:
         """Accounts and ids of endpoints with given-up deliveries that were not told of since."""

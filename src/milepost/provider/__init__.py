@@ -1,4 +1,4 @@
-"""The provider's side of a dropshipment: client applications, their orders, and test mode."""
+"""The provider's side: client applications and merchants, their orders, and what is rehearsed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from milepost.provider.applications import (
 )
 from milepost.provider.callers import Callers
 from milepost.provider.dropshipment import Created, Dropshipment
+from milepost.provider.merchants import MerchantOrders, WarehouseInput
 from milepost.provider.rehearsals import Rehearsals
 from milepost.provider.replacements import ReplacementInput, Replacements
 
@@ -26,21 +27,24 @@ __all__ = [
     "ClientView",
     "Created",
     "Dropshipment",
+    "MerchantOrders",
     "NewClient",
     "Provider",
     "Rehearsals",
     "ReplacementInput",
     "Replacements",
+    "WarehouseInput",
     "WhenDown",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """All that the provider's side of a dropshipment consists of."""
+    """All that the provider's side consists of."""
 
     applications: Applications
     callers: Callers
     dropshipment: Dropshipment
+    merchants: MerchantOrders
     replacements: Replacements
     rehearsals: Rehearsals

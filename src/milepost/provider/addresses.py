@@ -7,7 +7,7 @@ formed, about all addresses of a request at once, and for so long and no longer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -18,6 +18,10 @@ from milepost.logs import logger
 from milepost.orders.address import AddressFault
 from milepost.orders.model import Address
 from milepost.ports.withings import AskAddress, Unreachable
+
+
+Form = Callable[[Address], Sequence[AddressFault]]
+"""What is wrong with the form of an address."""
 
 
 class WhenDown(StrEnum):
@@ -47,12 +51,17 @@ class AddressCheck:
         self._when_down = when_down
         self._log = logger("addresses")
 
-    async def check(self, addresses: Sequence[Address]) -> Sequence[Checked]:
-        """What was found of each, in the same order. Raises CheckerDown."""
-        return await asyncio.gather(*(self._one(address) for address in addresses))
+    async def check(
+        self, addresses: Sequence[Address], *, form: Form = address_faults
+    ) -> Sequence[Checked]:
+        """What was found of each, in the same order; `form` is what its provider asks of the form.
 
-    async def _one(self, address: Address) -> Checked:
-        faults = address_faults(address)
+        Raises CheckerDown.
+        """
+        return await asyncio.gather(*(self._one(address, form) for address in addresses))
+
+    async def _one(self, address: Address, form: Form) -> Checked:
+        faults = form(address)
         if faults or self._ask is None:
             return Checked(faults, AddressTaken.FORM)
         try:

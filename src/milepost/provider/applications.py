@@ -245,7 +245,7 @@ def _check(client: ClientApplication) -> None:
 
 
 def _signing_secret(endpoint: Endpoint | None) -> str | None:
-    return None if endpoint is None else endpoint.secrets[0]
+    return endpoint.secrets[0] if endpoint is not None and endpoint.secrets else None
 
 
 def _view(client: ClientApplication, endpoint: Endpoint | None) -> ClientView:

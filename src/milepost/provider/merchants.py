@@ -7,12 +7,15 @@ the carriers and the operator, as for any other order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from zoneinfo import available_timezones
 
 import msgspec
 
 from milepost.contracts.contract import read_as
+from milepost.contracts.shipmonk.closed_sets import WmsType
 from milepost.contracts.shipmonk.contents import (
     NAME,
     content_of,
@@ -22,25 +25,49 @@ from milepost.contracts.shipmonk.contents import (
 from milepost.contracts.shipmonk.edits import Stage, Step, refusal, stage, step
 from milepost.contracts.shipmonk.extensions import Account, OrderExtensions, Warehouse
 from milepost.contracts.shipmonk.inputs import (
+    CompleteOrder,
     GivenOrder,
     OrderStatusInput,
+    StoreNumber,
     SubmitOrder,
     read_moment,
 )
+from milepost.contracts.shipmonk.sandbox import COMPLETE, SCENARIOS
 from milepost.errors import IllegalMove, InvalidInput, UnknownRecord
 from milepost.intake import Intake, OrderInput, OrderOutcome, OrderResult
+from milepost.intake.inputs import Play
+from milepost.orders.address import form_faults
 from milepost.orders.events import Update
 from milepost.orders.lifecycle import State, allowed_next
-from milepost.orders.model import Order, OrderContent
+from milepost.orders.model import Address, Order, OrderContent, Text
 from milepost.orders.model import Store as StoreRecord
 from milepost.ports import Now
-from milepost.ports.merchants import MerchantStore, OrderListing
+from milepost.ports.merchants import MerchantStore, OrderListing, WarehouseRecord
 from milepost.provider.addresses import AddressCheck, CheckerDown
+from milepost.provider.plays import SANDBOX_NUMBERS, SUBMIT
 
 S = State
 SOURCE = "merchant"
 SUBMITTABLE = frozenset((S.CREATED, S.VERIFIED, S.SCHEDULED))
 """Where an order waits to be submitted; one on hold or with a problem has to be mended first."""
+
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+
+
+class WarehouseInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an operator says of a warehouse; `timezone` is an IANA name.
+
+    Without a name it is called by its identifier; without a number it keeps its own, or gets the
+    account's next free one.
+    """
+
+    name: Text | None = None
+    timezone: Text = "UTC"
+    number: StoreNumber | None = None
+    wms_type: WmsType = WmsType.SHIPMONK
+    enabled: bool = True
+    address: Address = Address()
 
 
 class Shown(msgspec.Struct, frozen=True, gc=False):
@@ -57,12 +84,22 @@ class MerchantOrders:
     """
 
     def __init__(
-        self, store: MerchantStore, *, intake: Intake, addresses: AddressCheck, now: Now
+        self,
+        store: MerchantStore,
+        *,
+        intake: Intake,
+        addresses: AddressCheck,
+        now: Now,
+        sandbox_speed: float | None,
+        look: Callable[[], None],
     ) -> None:
+        """`sandbox_speed` is None where there is no sandbox; `look` tells who plays sequences."""
         self._store = store
         self._intake = intake
         self._addresses = addresses
         self._now = now
+        self._sandbox_speed = sandbox_speed
+        self._look = look
 
     async def save(self, account_id: str, given: GivenOrder) -> OrderOutcome:
         """Creates the order or edits the one that has this key in this store."""
@@ -83,8 +120,17 @@ class MerchantOrders:
             source=SOURCE,
             revise=edit.content,
             then=edit.updates,
+            play=self._submission(submit_at),
         )
-        return _taken(await self._intake.orders(account_id, (item,))).outcome
+        result = _taken(await self._intake.orders(account_id, (item,)))
+        self._look()
+        return result.outcome
+
+    def _submission(self, at: datetime | None) -> Play | None:
+        """That an order is submitted when its time comes."""
+        if at is None or at <= self._now():
+            return None
+        return Play(SUBMIT, at, step=0, fake=False)
 
     async def submit(self, account_id: str, asked: SubmitOrder) -> None:
         """Releases an order to the warehouse, now or, when the time is in the future, then."""
@@ -121,8 +167,59 @@ class MerchantOrders:
             source=SOURCE,
             revise=revise,
             then=then,
+            play=self._submission(at),
         )
         _taken(await self._intake.orders(account_id, (item,)))
+        self._look()
+
+    async def complete(self, account_id: str, asked: CompleteOrder) -> None:
+        """Lets the sandbox's warehouse work on an order that is submitted."""
+        if self._sandbox_speed is None:
+            raise InvalidInput(field="", expected="a sandbox, and this is none (MILEPOST_SANDBOX)")
+        scenario = asked.scenario or COMPLETE
+        if scenario not in SCENARIOS:
+            raise InvalidInput(field="scenario", expected=f"one of {', '.join(SCENARIOS)}")
+        store = await self._store_of(account_id, asked.store_id)
+        first = SCENARIOS[scenario][0].after / self._sandbox_speed
+        number = SANDBOX_NUMBERS[scenario, asked.pack_type]
+        item = OrderInput(
+            store=store.store,
+            order_key=asked.order_key,
+            content=OrderContent(),
+            source=SOURCE,
+            revise=_submitted,
+            play=Play(number, self._now() + first, step=0, fake=False),
+        )
+        _taken(await self._intake.orders(account_id, (item,)))
+        self._look()
+
+    async def warehouses(self, account_id: str) -> Sequence[WarehouseRecord]:
+        """The account's warehouses, by number."""
+        return await self._store.warehouses(account_id)
+
+    async def put_warehouse(
+        self, account_id: str, identifier: str, given: WarehouseInput
+    ) -> WarehouseRecord:
+        """Names a warehouse or replaces what is known of it. Raises AlreadyExists too."""
+        if not _IDENTIFIER.fullmatch(identifier):
+            expected = "1 to 50 letters, digits, dots, hyphens and underscores"
+            raise InvalidInput(field="identifier", expected=expected)
+        if given.timezone not in available_timezones():
+            expected = "an IANA time zone, such as America/New_York"
+            raise InvalidInput(field="timezone", expected=expected)
+        return await self._store.put_warehouse(
+            WarehouseRecord(
+                account_id=account_id,
+                identifier=identifier,
+                number=given.number or 0,
+                name=given.name or identifier,
+                timezone=given.timezone,
+                created_at=self._now(),
+                wms_type=given.wms_type,
+                enabled=given.enabled,
+                address=given.address,
+            )
+        )
 
     async def read(
         self,
@@ -193,7 +290,7 @@ class MerchantOrders:
         if given.order_status is not OrderStatusInput.UNFULFILLED:
             return False
         try:
-            (checked,) = await self._addresses.check((delivery_address(given),))
+            (checked,) = await self._addresses.check((delivery_address(given),), form=form_faults)
         except CheckerDown:
             return True
         return bool(checked.faults)
@@ -243,6 +340,19 @@ class _Edit:
             address_is_bad=self._address_is_bad,
         )
         return _updates(order, found, now=self._now)
+
+
+def _submitted(known: Order | None) -> OrderContent:
+    """The content of an order as it is, if it can be worked on."""
+    if known is None:
+        raise UnknownRecord
+    if known.state is not S.SUBMITTED:
+        raise IllegalMove(
+            f"the order cannot be completed: it is {known.state.value}",
+            state=known.state,
+            allowed=allowed_next(known.state),
+        )
+    return known.content
 
 
 def _updates(order: Order, found: Step | None, *, now: datetime) -> Sequence[Update]:

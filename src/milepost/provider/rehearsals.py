@@ -1,4 +1,4 @@
-"""Plays test mode: takes each fake order through its sequence, one step at a time.
+"""Plays what happens to orders by itself: test mode, the sandbox, and orders that wait for a time.
 
 The steps are data and their times stand in the database, so a process that dies leaves nothing but
 a step that somebody else takes a little later. A step that was taken, and not yet noted as taken,
@@ -8,13 +8,12 @@ is told again and says nothing new.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
-from milepost.contracts.withings.testmode import SEQUENCES, step_update
 from milepost.errors import MilepostError, StoreError
 from milepost.intake import Intake, UpdateInput
 from milepost.logs import logger
@@ -22,6 +21,7 @@ from milepost.orders.events import Update
 from milepost.orders.model import Order
 from milepost.ports import Now, OrderRef, Store
 from milepost.ports.rehearsals import Rehearsal
+from milepost.provider.plays import Sequenced
 
 AT_ONCE = 200
 LEASE_S = 30.0
@@ -37,11 +37,13 @@ SWEEPS_EVERY_S = 300.0
 class Rehearsals:
     """Takes the steps that are due; any number of processes may."""
 
-    def __init__(self, store: Store, *, intake: Intake, now: Now, step_s: float) -> None:
+    def __init__(
+        self, store: Store, *, intake: Intake, now: Now, sequences: Mapping[int, Sequenced]
+    ) -> None:
         self._store = store
         self._intake = intake
         self._now = now
-        self._step = timedelta(seconds=step_s)
+        self._sequences = sequences
         self._log = logger("rehearsals")
         self._look_again = asyncio.Event()
         self._swept_at: datetime | None = None
@@ -87,25 +89,31 @@ class Rehearsals:
         updates: list[UpdateInput] = []
         going_on: list[Rehearsal] = []
         for ref, one, order in zip(refs, due, orders, strict=True):
-            update = None if order is None else _update(order, one, now=now)
-            if update is None:
+            told = None if order is None else self._updates(order, one, now=now)
+            if told is None:
                 await self._store.end_rehearsal(one)
             else:
-                updates.append(UpdateInput(ref, update))
+                updates += [UpdateInput(ref, update) for update in told]
                 going_on.append(one)
         await self._intake.updates(account_id, updates)
         for one in going_on:
             await self._go_on(one, now=now)
 
     async def _go_on(self, one: Rehearsal, *, now: datetime) -> None:
-        following = one.step + 1
-        if following == len(SEQUENCES[one.mode]):
+        pause = self._sequences[one.mode].pause(one.step)
+        if pause is None:
             await self._store.end_rehearsal(one)
         else:
-            due_at = now + self._step
-            await self._store.put_rehearsal(
-                msgspec.structs.replace(one, step=following, due_at=due_at)
-            )
+            going_on = msgspec.structs.replace(one, step=one.step + 1, due_at=now + pause)
+            await self._store.put_rehearsal(going_on)
+
+    def _updates(self, order: Order, one: Rehearsal, *, now: datetime) -> Sequence[Update] | None:
+        sequence = self._sequences.get(one.mode)
+        told = None if sequence is None else sequence.updates(order, one.step)
+        if told is None:
+            return None
+        at = max(now, order.state_at)
+        return [msgspec.structs.replace(update, occurred_at=at) for update in told]
 
     async def _play_for_ever(self) -> None:
         while True:
@@ -128,10 +136,3 @@ class Rehearsals:
         if at is None:
             return LOOKS_EVERY_S
         return min(max((at - self._now()).total_seconds(), 0.0), LOOKS_EVERY_S)
-
-
-def _update(order: Order, one: Rehearsal, *, now: datetime) -> Update | None:
-    told = step_update(order, mode=one.mode, step=one.step)
-    if told is None:
-        return None
-    return msgspec.structs.replace(told, occurred_at=max(now, order.state_at))

@@ -6,6 +6,7 @@ the epoch; structures that nobody searches in are JSON.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -97,6 +98,17 @@ def content_bytes(content: OrderContent) -> bytes:
     return _json.encode(content)
 
 
+_ORDER_TYPE = re.compile(rb'"order_type":"(\w+)"')
+USUAL_ORDER_TYPE = b"direct_to_consumer"
+
+
+def order_type(content: OrderContent) -> str | None:
+    """What kind of order ShipMonk calls it, to be found by; None for those of the usual kind."""
+    raw = content.extensions.get("shipmonk")
+    found = None if raw is None else _ORDER_TYPE.search(memoryview(raw))
+    return None if found is None or found[1] == USUAL_ORDER_TYPE else found[1].decode()
+
+
 def order_row(order: Order) -> Row:
     """Without its content and its parcels, which have tables of their own."""
     number = order.content.order_number
@@ -116,6 +128,7 @@ def order_row(order: Order) -> Row:
         order.source_sequence,
         int(order.updating),
         micros_or_none(order.shipped_at),
+        order_type(order.content),
     )
 
 

@@ -5,13 +5,13 @@ A file is a list of statements, each after a line `-- name: …`. Three conventi
 - `-- part: …` names a piece of text, which `{…}` in any statement of the same files stands for.
 - A line that ends with `-- if word` is only there when the word is among those given.
 - In a statement for batches, the row of parameters after VALUES is written once and repeated as
-  often as there are rows.
+  often as there are rows. What a column holds in all of them alike can be one parameter.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -34,7 +34,7 @@ class Statement:
             for line in lines
         ]
         self._given = lru_cache(maxsize=256)(self._with)
-        self._repeated = lru_cache(maxsize=16)(self._rows)
+        self._repeated = lru_cache(maxsize=64)(self._rows)
 
     @cached_property
     def text(self) -> str:
@@ -55,9 +55,12 @@ class Statement:
         """The statement with the optional lines that these words ask for."""
         return self._given(words & self.options)
 
-    def of_rows(self, count: int) -> str:
-        """The statement for so many rows of parameters."""
-        return self._repeated(count)
+    def of_rows(self, count: int, alike: tuple[bool, ...]) -> str:
+        """The statement for so many rows; `alike` are the columns that hold the same in all.
+
+        Its parameters are one for each of those, and then the other columns one after the other.
+        """
+        return self._repeated(count, alike)
 
     @cached_property
     def _row(self) -> str:
@@ -69,8 +72,18 @@ class Statement:
     def _with(self, words: frozenset[str]) -> str:
         return "\n".join(line for line, word in self._lines if word is None or word in words)
 
-    def _rows(self, count: int) -> str:
-        return self.text.replace(self._row, ", ".join([self._row] * count), 1)
+    def _rows(self, count: int, alike: tuple[bool, ...]) -> str:
+        columns: list[Sequence[int]] = []
+        once, each = 1, 1 + sum(alike)
+        for is_alike in alike:
+            if is_alike:
+                columns.append([once] * count)
+                once += 1
+            else:
+                columns.append(range(each, each + count))
+                each += count
+        rows = (", ".join(f"?{number}" for number in row) for row in zip(*columns, strict=True))
+        return self.text.replace(self._row, ", ".join(f"({row})" for row in rows), 1)
 
 
 def load(*names: str) -> Mapping[str, Statement]:

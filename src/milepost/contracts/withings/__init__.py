@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from milepost.contracts.contract import Contract
-from milepost.contracts.withings import delivery, extensions, payloads
+from milepost.contracts.contract import Contract, Diagram
+from milepost.contracts.withings import delivery, diagram, extensions, payloads
 
 CONTRACT = Contract(
     name=extensions.NAME,
@@ -24,4 +24,5 @@ CONTRACT = Contract(
     order_extensions=extensions.OrderExtensions,
     parcel_extensions=extensions.ParcelExtensions,
     line_extensions=extensions.LineExtensions,
+    diagram=Diagram(svg=diagram.svg, mermaid=lambda full: diagram.mermaid(full=full)),
 )

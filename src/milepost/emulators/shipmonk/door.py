@@ -77,13 +77,13 @@ def _told(data: object) -> bytes:
 
 async def save_order(call: Call) -> bytes:
     given = read_order(call.body)
-    outcome = await call.hub.merchants.save(call.account_id, given)
+    outcome = await call.hub.provider.merchants.save(call.account_id, given)
     return _encode({"message": MESSAGES[outcome]})
 
 
 async def one_order(call: Call) -> bytes:
     asked = read_one(call.query)
-    found = await call.hub.merchants.read(
+    found = await call.hub.provider.merchants.read(
         call.account_id,
         order_key=asked.orderKey,
         order_number=asked.orderNumber,
@@ -95,7 +95,7 @@ async def one_order(call: Call) -> bytes:
 
 async def list_orders(call: Call) -> bytes:
     asked = read_list(call.query)
-    found = await call.hub.merchants.listed(
+    found = await call.hub.provider.merchants.listed(
         call.account_id,
         asked.wanted,
         page=asked.page,
@@ -109,19 +109,19 @@ async def list_orders(call: Call) -> bytes:
 
 async def submit_order(call: Call) -> bytes:
     asked = read_under("", shape=SubmitOrder, raw=call.body)
-    await call.hub.merchants.submit(call.account_id, asked)
+    await call.hub.provider.merchants.submit(call.account_id, asked)
     return _encode({"status": 200})
 
 
 async def complete_order(call: Call) -> bytes:
     asked = read_under("", shape=CompleteOrder, raw=call.body)
-    await call.hub.merchants.complete(call.account_id, asked)
+    await call.hub.provider.merchants.complete(call.account_id, asked)
     return _encode({"status": 200})
 
 
 async def list_warehouses(call: Call) -> bytes:
     asked = read_pages(call.query)
-    found = await call.hub.merchants.warehouses(call.account_id)
+    found = await call.hub.provider.merchants.warehouses(call.account_id)
     return _encode(warehouses_page(found, asked))
 
 

@@ -57,8 +57,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     body: Mapping[str, Any]
     error: str | None = None
-    reasons: Sequence[Reason] = ()
-    warnings: Sequence[Reason] = ()
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
 
 Act = Callable[[Provider, ClientApplication, Parameters], Awaitable[Told]]
@@ -85,14 +85,14 @@ async def _create(
     body: dict[str, Any] = {} if made.user is None else {"user": made.user}
     body["orders"] = [created_order(order) for order in made.orders]
     body["dropshipmentorderid"] = made.dropshipment_order_id
-    return Told(Number.OK, body, warnings=made.warnings)
+    return Told(Number.OK, body, warnings=tuple(made.warnings))
 
 
 async def update(provider: Provider, client: ClientApplication, given: Parameters) -> Told:
     order_id = needed(given, "order_id")
     (asked,) = read_orders(given, most=1)
     order, warnings = await provider.dropshipment.update(client, order_id, asked)
-    return Told(Number.OK, {"orders": [created_order(order)]}, warnings=warnings)
+    return Told(Number.OK, {"orders": [created_order(order)]}, warnings=tuple(warnings))
 
 
 async def delete(provider: Provider, client: ClientApplication, given: Parameters) -> Told:

@@ -29,6 +29,7 @@ STATEMENTS = load(
     "postgres/health",
     "postgres/attention",
     "postgres/lists",
+    "postgres/merchants",
     "postgres/backlog",
     "resends",
     "postgres/resends",

@@ -226,6 +226,10 @@ class HealthOnPostgres:
         async with self._readers.session() as session:
             return conditions_of(await session.rows("count_conditions"))
 
+    async def paused_endpoints(self) -> frozenset[str]:
+        async with self._readers.session() as session:
+            return frozenset(row[0] for row in await session.rows("paused_endpoints"))
+
     async def untold(self, *, before: datetime) -> Sequence[tuple[str, str]]:
         async with self._readers.session() as session:
             return [(row[0], row[1]) for row in await session.rows("untold", before=micros(before))]

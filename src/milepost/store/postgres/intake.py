@@ -171,7 +171,7 @@ class _Turn:
         written = _order_rows(changes, before=_by_name(read.snapshot.orders))
         written |= _quarantine_rows(changes, now=self._now)
         written |= queue.rows()
-        written["insert_rehearsals"] = list(map(rehearsal_row, changes.rehearsals))
+        written["put_rehearsals"] = list(map(rehearsal_row, changes.rehearsals))
         arguments = {name: batch(name).arguments(rows) for name, rows in written.items() if rows}
         if not arguments:
             return Taken()

@@ -37,9 +37,9 @@ from milepost.store.postgres import by_hand, intake, lanes, reading, records
 from milepost.store.postgres.answers import AnswersOnPostgres
 from milepost.store.postgres.attention import AttentionOnPostgres
 from milepost.store.postgres.egress import EgressOnPostgres
-from milepost.store.postgres.merchants import MerchantsOnPostgres
 from milepost.store.postgres.health import HealthOnPostgres
 from milepost.store.postgres.leases import Leases
+from milepost.store.postgres.merchants import MerchantsOnPostgres
 from milepost.store.postgres.migrate import check_settings, migrate, prepare
 from milepost.store.postgres.pool import STATEMENT_TIMEOUT_S, Connector, Pool
 from milepost.store.postgres.registry import Registry

@@ -31,6 +31,9 @@ SELECT endpoint_health.endpoint_id, {health_columns}
 FROM endpoint_health
 WHERE endpoint_health.account_id = :account_id;
 
+-- name: paused_endpoints
+SELECT endpoints.endpoint_id FROM endpoints WHERE endpoints.state = 'paused';
+
 -- name: count_conditions
 SELECT endpoints.state, endpoint_health.failing, count(*)
 FROM endpoints

@@ -69,6 +69,7 @@ FROM parcels
 WHERE account_id = :account_id
     AND (order_id, parcel) > (:order_id, :parcel)
     AND (order_id, parcel) <= (:last_order, :last_parcel) -- if last_order
+    AND (order_id < 'tst_' OR order_id >= 'tst`')
     AND state IS NOT NULL
     AND state NOT IN ('delivered', 'returned', 'expired')
 ON CONFLICT (account_id, order_id, parcel) DO NOTHING;

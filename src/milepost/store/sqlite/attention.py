@@ -73,7 +73,7 @@ def dismiss(session: Session, account_id: str, items: Sequence[str], *, now: dat
 
 
 def dismissed(session: Session, account_id: str, items: Sequence[str]) -> Mapping[str, datetime]:
-    wanted = [part for i, item in enumerate(items) for part in (i, account_id, item)]
+    wanted = [(i, account_id, item) for i, item in enumerate(items)]
     return {items[row[0]]: moment(row[1]) for row in session.batch("dismissed", wanted)}
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from milepost.delivery.health import Condition, Health, OperationalNotice, Pulse
 from milepost.delivery.model import Endpoint, EndpointState
 from milepost.errors import UnknownRecord
 from milepost.ports.health import Judge
 from milepost.store.health_rows import conditions_of, health_of, health_row, notices_to, told_of
-from milepost.store.rows import micros
+from milepost.store.rows import Row, micros
 from milepost.store.sqlite.intake import queue_deliveries
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.registry import Registry
@@ -23,17 +22,15 @@ from milepost.store.sqlite.writer import Writer
 def beat(
     session: Session, pulses: Sequence[Pulse], *, judge: Judge, now: datetime, registry: Registry
 ) -> None:
-    wanted: list[Any] = []
-    for position, pulse in enumerate(pulses):
-        wanted += (position, pulse.account_id, pulse.endpoint_id)
-    rows: list[Any] = []
+    wanted = [(i, pulse.account_id, pulse.endpoint_id) for i, pulse in enumerate(pulses)]
+    rows: list[Row] = []
     for position, *columns in session.batch("healths", wanted):
         pulse = pulses[position]
         endpoint = registry.endpoint(session, pulse.account_id, pulse.endpoint_id)
         if endpoint is None:
             continue
         judged = judge(endpoint, health_of(columns), pulse)
-        rows += health_row(endpoint, judged.health)
+        rows.append(health_row(endpoint, judged.health))
         if judged.pause is not None:
             pause = EndpointState.PAUSED
             change_state(
@@ -105,6 +102,10 @@ def conditions(session: Session) -> Mapping[Condition, int]:
     return conditions_of(session.rows("count_conditions"))
 
 
+def paused_endpoints(session: Session) -> frozenset[str]:
+    return frozenset(row[0] for row in session.rows("paused_endpoints"))
+
+
 def untold(session: Session, *, before: datetime) -> Sequence[tuple[str, str]]:
     return [(row[0], row[1]) for row in session.rows("untold", before=micros(before))]
 
@@ -147,6 +148,9 @@ class HealthOnSqlite:
 
     async def conditions(self) -> Mapping[Condition, int]:
         return await self._readers.run(conditions)
+
+    async def paused_endpoints(self) -> frozenset[str]:
+        return await self._readers.run(paused_endpoints)
 
     async def untold(self, *, before: datetime) -> Sequence[tuple[str, str]]:
         return await self._readers.run(partial(untold, before=before))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -20,6 +19,7 @@ from milepost.orders.model import Order, Parcel
 from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined
 from milepost.store.client_rows import rehearsal_row
 from milepost.store.rows import (
+    Row,
     content_bytes,
     event_row,
     micros,
@@ -56,9 +56,9 @@ def change_orders(
     before = {(o.account_id, o.order_id): o for o in snapshot.orders if o is not None}
     _write_orders(session, changes, before=before)
     if changes.events:
-        session.batch("insert_events", _flat(event_row(event) for event in changes.events))
+        session.batch("insert_events", list(map(event_row, changes.events)))
     if changes.rehearsals:
-        session.batch("insert_rehearsals", _flat(map(rehearsal_row, changes.rehearsals)))
+        session.batch("put_rehearsals", list(map(rehearsal_row, changes.rehearsals)))
     if changes.released or changes.quarantined:
         _write_quarantine(session, changes, now=now)
     if not changes.deliveries:
@@ -67,33 +67,29 @@ def change_orders(
     return queue_deliveries(session, changes.deliveries, created=created, lease=lease, now=now)
 
 
-def _flat(rows: Iterable[Iterable[Any]]) -> list[Any]:
-    return [value for row in rows for value in row]
-
-
 # orders
 
 
 def _write_orders(session: Session, changes: Changes, *, before: Mapping[Name, Order]) -> None:
-    contents: list[Any] = []
-    parcels: list[Any] = []
+    contents: list[Row] = []
+    parcels: list[Row] = []
     for order in changes.created:
-        contents += (order.account_id, order.order_id, content_bytes(order.content))
+        contents.append((order.account_id, order.order_id, content_bytes(order.content)))
         if order.parcels:
-            parcels += _flat(_parcel_rows(order, known=()))
-    gone: list[Any] = []
+            parcels += _parcel_rows(order, known=())
+    gone: list[Row] = []
     for order in changes.changed:
         known = before.get((order.account_id, order.order_id))
         if known is None or not _same_content(order, known):
-            contents += (order.account_id, order.order_id, content_bytes(order.content))
+            contents.append((order.account_id, order.order_id, content_bytes(order.content)))
         known_parcels = known.parcels if known is not None else ()
         if order.parcels is not known_parcels:
-            parcels += _flat(_parcel_rows(order, known=known_parcels))
-            gone += _flat(_parcels_gone(order, known=known_parcels))
+            parcels += _parcel_rows(order, known=known_parcels)
+            gone += _parcels_gone(order, known=known_parcels)
     if changes.created:
-        session.batch("insert_orders", _flat(map(order_row, changes.created)))
+        session.batch("insert_orders", list(map(order_row, changes.created)))
     if changes.changed:
-        session.batch("update_orders", _flat(map(order_row, changes.changed)))
+        session.batch("update_orders", list(map(order_row, changes.changed)))
     session.batch("put_contents", contents)
     if gone:
         session.batch("delete_parcels", gone)
@@ -105,14 +101,14 @@ def _same_content(order: Order, known: Order) -> bool:
     return order.content is known.content or order.content == known.content
 
 
-def _parcel_rows(order: Order, *, known: tuple[Parcel, ...]) -> Iterable[tuple[Any, ...]]:
+def _parcel_rows(order: Order, *, known: tuple[Parcel, ...]) -> Iterable[Row]:
     """The rows of those parcels that are new, changed or at another place."""
     for position, parcel in enumerate(order.parcels):
         if position >= len(known) or not (known[position] is parcel or known[position] == parcel):
             yield parcel_row(order, parcel, position=position)
 
 
-def _parcels_gone(order: Order, *, known: tuple[Parcel, ...]) -> Iterable[tuple[str, str, str]]:
+def _parcels_gone(order: Order, *, known: tuple[Parcel, ...]) -> Iterable[Row]:
     left = {parcel.parcel for parcel in order.parcels}
     return ((order.account_id, order.order_id, p.parcel) for p in known if p.parcel not in left)
 
@@ -125,7 +121,7 @@ def _write_quarantine(session: Session, changes: Changes, *, now: datetime) -> N
         )
     for kept in changes.quarantined:
         rows[kept.account_id, kept.update_id] = kept
-    session.batch("put_quarantined", _flat(map(quarantined_row, rows.values())))
+    session.batch("put_quarantined", list(map(quarantined_row, rows.values())))
 
 
 # deliveries
@@ -173,9 +169,9 @@ class _Queue:
         # The newest of each lane in which it makes others needless.
         self._superseding: dict[Lane, int] = {}
         self._variants: dict[tuple[str, str, int], list[Body]] = {}
-        self._deliveries: list[Any] = []
-        self._bodies: list[Any] = []
-        self._lanes: list[Any] = []
+        self._deliveries: list[Row] = []
+        self._bodies: list[Row] = []
+        self._lanes: list[Row] = []
         self.claimed: list[Claimed] = []
 
     def look_up(self, deliveries: Sequence[NewDelivery], *, created: set[Name]) -> None:
@@ -188,9 +184,7 @@ class _Queue:
         if not lanes:
             return
         wanted = list(lanes)
-        rows = self._session.batch(
-            "lanes_before", _flat((i, *lane) for i, lane in enumerate(wanted))
-        )
+        rows = self._session.batch("lanes_before", [(i, *lane) for i, lane in enumerate(wanted)])
         for position, sequence, state, standing in rows:
             lane = wanted[position]
             self._latest[lane] = sequence
@@ -205,21 +199,9 @@ class _Queue:
         lane = (account_id, order_id, endpoint.endpoint_id)
         previous = self._latest.get(lane, 0)
         self._latest[lane] = sequence
-        self._deliveries += (
-            account_id,
-            order_id,
-            endpoint.endpoint_id,
-            sequence,
-            previous,
-            delivery.status,
-            _PENDING,
-            self._now,
-            0,
-            0,
-            0,
-            self._now,
-            self._variant(account_id, order_id, sequence, body=delivery.body),
-        )
+        variant = self._variant(account_id, order_id, sequence, body=delivery.body)
+        history = (sequence, previous, delivery.status, _PENDING)
+        self._deliveries.append((*lane, *history, self._now, 0, 0, 0, self._now, variant))
         if lane not in self._standing:
             self._standing.add(lane)
             self._begin(lane, delivery, previous=previous)
@@ -236,14 +218,9 @@ class _Queue:
             and endpoint.state is EndpointState.ACTIVE
             and not held
         )
-        self._lanes += (
-            endpoint.account_id,
-            endpoint.endpoint_id,
-            delivery.order_id,
-            delivery.sequence,
-            None if held else self._now,
-            *(self._leased if leased else (None, None)),
-        )
+        due_at = None if held else self._now
+        lease = self._leased if leased else (None, None)
+        self._lanes.append((lane[0], lane[2], lane[1], delivery.sequence, due_at, *lease))
         if leased:
             self.claimed.append(
                 Claimed(
@@ -270,7 +247,7 @@ class _Queue:
                 return variant
         variant = self._first_variant + len(known)
         known.append(body)
-        self._bodies += (*event, variant, body.content_type, body.content)
+        self._bodies.append((*event, variant, body.content_type, body.content))
         return variant
 
     def write(self) -> None:
@@ -283,7 +260,7 @@ class _Queue:
     def _supersede(self) -> None:
         newest, moved = [], []
         for (account_id, order_id, endpoint_id), sequence in self._superseding.items():
-            newest += [self._now, account_id, order_id, endpoint_id, sequence]
-            moved += [account_id, endpoint_id, order_id]
+            newest.append((self._now, account_id, order_id, endpoint_id, sequence))
+            moved.append((account_id, endpoint_id, order_id))
         self._session.batch("supersede", newest)
         self._session.batch("move_past_superseded", moved)

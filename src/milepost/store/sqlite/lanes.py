@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 from milepost.delivery.health import OperationalNotice
 from milepost.delivery.model import Claimed, DeliveryState, Endpoint, EndpointState, LanePolicy
@@ -52,11 +52,11 @@ def claim(
     due.sort(key=itemgetter(0))
     del due[limit:]
     until = micros(lease.until)
-    changes: list[Any] = []
+    changes: list[Row] = []
     heads: list[_Head] = []
     for due_at, endpoint, order_id, sequence in due:
-        changes += (endpoint.account_id, endpoint.endpoint_id, order_id, sequence)
-        changes += (due_at, lease.owner, until)
+        lane = (endpoint.account_id, endpoint.endpoint_id, order_id)
+        changes.append((*lane, sequence, due_at, lease.owner, until))
         heads.append((endpoint, order_id, sequence))
     session.batch("set_lanes", changes)
     return [claimed_of(row[1:], endpoint=head[0]) for head, row in _read_heads(session, heads)]
@@ -67,9 +67,10 @@ _Head = tuple[Endpoint, str, int]
 
 def _read_heads(session: Session, heads: Sequence[_Head]) -> list[tuple[_Head, Row]]:
     """Each head with its due time and what a claim of it holds."""
-    wanted: list[Any] = []
-    for position, (endpoint, order_id, sequence) in enumerate(heads):
-        wanted += (position, endpoint.account_id, order_id, endpoint.endpoint_id, sequence)
+    wanted = [
+        (position, endpoint.account_id, order_id, endpoint.endpoint_id, sequence)
+        for position, (endpoint, order_id, sequence) in enumerate(heads)
+    ]
     return [(heads[row[0]], row[1:]) for row in session.batch("heads", wanted)]
 
 
@@ -116,9 +117,8 @@ def _still_ours(
 
 def _standing_of(session: Session, claimed: Sequence[Claimed], *, owner: str) -> list[Row]:
     """The position and standing of each that is the owner's still."""
-    wanted: list[Any] = []
-    for position, one in enumerate(claimed):
-        wanted += (
+    wanted = [
+        (
             position,
             one.endpoint.account_id,
             one.order_id,
@@ -127,16 +127,18 @@ def _standing_of(session: Session, claimed: Sequence[Claimed], *, owner: str) ->
             one.attempts,
             owner,
         )
+        for position, one in enumerate(claimed)
+    ]
     return session.batch("standing_of", wanted)
 
 
 def confirm(session: Session, claimed: Sequence[Claimed], *, lease: Lease) -> list[Claimed]:
     """Those that are still this owner's, prolonged."""
     ours = [claimed[row[0]] for row in _standing_of(session, claimed, owner=lease.owner)]
-    changes: list[Any] = []
-    for one in ours:
-        changes += (one.endpoint.account_id, one.endpoint.endpoint_id, one.order_id)
-        changes.append(micros(lease.until))
+    until = micros(lease.until)
+    changes = [
+        (one.endpoint.account_id, one.endpoint.endpoint_id, one.order_id, until) for one in ours
+    ]
     session.batch("prolong_leases", changes)
     return ours
 
@@ -152,10 +154,10 @@ class _Settling:
         self._until = micros(lease.until)
         self._now = micros(now)
         self._registry = registry
-        self._attempts: list[Any] = []
-        self._deliveries: list[Any] = []
-        self._ended: list[Any] = []
-        self._lanes: list[Any] = []
+        self._attempts: list[Row] = []
+        self._deliveries: list[Row] = []
+        self._ended: list[Row] = []
+        self._lanes: list[Row] = []
         self._onward: list[_Head] = []
         # Why each endpoint is paused, and what is told of it.
         self._paused: dict[tuple[str, str], tuple[str, OperationalNotice | None]] = {}
@@ -163,7 +165,7 @@ class _Settling:
     def enter(self, settlement: Settlement, standing: _Standing) -> None:
         """Takes down one settlement."""
         claimed, step = settlement.claimed, settlement.step
-        self._attempts += attempt_row(claimed, settlement.attempt)
+        self._attempts.append(attempt_row(claimed, settlement.attempt))
         earlier = standing.head < claimed.sequence
         following = standing.head if earlier else standing.following
         match step:
@@ -189,17 +191,19 @@ class _Settling:
 
     def _settle(self, settlement: Settlement, state: str, *, due_at: int | None) -> None:
         claimed = settlement.claimed
-        self._deliveries += (
-            claimed.endpoint.account_id,
-            claimed.order_id,
-            claimed.endpoint.endpoint_id,
-            claimed.sequence,
-            state,
-            claimed.attempts + 1,
-            claimed.tries + 1,
-            due_at,
-            None if state == _PENDING else self._now,
-            settlement.attempt.outcome.value,
+        self._deliveries.append(
+            (
+                claimed.endpoint.account_id,
+                claimed.order_id,
+                claimed.endpoint.endpoint_id,
+                claimed.sequence,
+                state,
+                claimed.attempts + 1,
+                claimed.tries + 1,
+                due_at,
+                None if state == _PENDING else self._now,
+                settlement.attempt.outcome.value,
+            )
         )
 
     def _endpoint_of(self, claimed: Claimed) -> Endpoint:
@@ -212,16 +216,15 @@ class _Settling:
         """The lane goes on to its next delivery, is held before it, or ends."""
         if sequence is None:
             endpoint = claimed.endpoint
-            self._ended += (endpoint.account_id, endpoint.endpoint_id, claimed.order_id)
+            self._ended.append((endpoint.account_id, endpoint.endpoint_id, claimed.order_id))
         elif hold:
             self._wait(claimed, sequence, due_at=None)
         else:
             self._onward.append((self._endpoint_of(claimed), claimed.order_id, sequence))
 
     def _wait(self, claimed: Claimed, sequence: int, *, due_at: int | None) -> None:
-        endpoint = claimed.endpoint
-        self._lanes += (endpoint.account_id, endpoint.endpoint_id, claimed.order_id, sequence)
-        self._lanes += (due_at, None, None)
+        lane = (claimed.endpoint.account_id, claimed.endpoint.endpoint_id, claimed.order_id)
+        self._lanes.append((*lane, sequence, due_at, None, None))
 
     def write(self) -> list[Claimed]:
         session = self._session
@@ -257,12 +260,11 @@ class _Settling:
         for (endpoint, order_id, sequence), row in _read_heads(self._session, self._onward):
             names = (endpoint.account_id, endpoint.endpoint_id)
             active = endpoint.state is EndpointState.ACTIVE and names not in self._paused
-            self._lanes += (*names, order_id, sequence)
+            held: Row = (None, None)
             if active and row[0] <= self._now:
-                self._lanes += (row[0], self._lease.owner, self._until)
+                held = (self._lease.owner, self._until)
                 claimed.append(claimed_of(row[1:], endpoint=endpoint))
-            else:
-                self._lanes += (row[0], None, None)
+            self._lanes.append((*names, order_id, sequence, row[0], *held))
         return claimed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from milepost.orders.model import Order, Parcel
 from milepost.ports import OrderRef, Quarantined, Snapshot
@@ -29,13 +28,13 @@ def read_snapshot(session: Session, refs: Sequence[OrderRef], *, registry: Regis
 
 def read_orders(session: Session, refs: Sequence[OrderRef]) -> list[Order | None]:
     """The order of each ref, or None, in the order asked."""
-    by_id: list[Any] = []
-    by_key: list[Any] = []
+    by_id: list[Row] = []
+    by_key: list[Row] = []
     for position, ref in enumerate(refs):
         if ref.order_id is not None:
-            by_id += (position, ref.account_id, ref.order_id)
+            by_id.append((position, ref.account_id, ref.order_id))
         elif ref.store is not None and ref.order_key is not None:
-            by_key += (position, ref.account_id, ref.store, ref.order_key)
+            by_key.append((position, ref.account_id, ref.store, ref.order_key))
     found = session.batch("orders_by_id", by_id) if by_id else []
     if by_key:
         found += session.batch("orders_by_key", by_key)
@@ -52,7 +51,7 @@ def read_parcels(
     session: Session, orders: Sequence[Row]
 ) -> Mapping[tuple[str, str], tuple[Parcel, ...]]:
     """The parcels of these orders, named by account and order id, each in their order."""
-    wanted = [part for names in dict.fromkeys(orders) for part in names]
+    wanted = list(dict.fromkeys(orders))
     found: dict[tuple[str, str], list[Parcel]] = {}
     for row in session.batch("parcels_of", wanted):
         found.setdefault((row[0], row[1]), []).append(parcel_of(row[2:]))
@@ -67,7 +66,7 @@ def _read_waiting(
         if order is None and ref.order_id is None and ref.store and ref.order_key:
             waiting[ref.account_id, ref.store, ref.order_key] = []
     if waiting:
-        for row in session.batch("waiting_for", [part for key in waiting for part in key]):
+        for row in session.batch("waiting_for", list(waiting)):
             kept = quarantined_of(row)
             waiting[row[0], row[5], row[6]].append(kept)
     return waiting

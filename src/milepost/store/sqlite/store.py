@@ -40,8 +40,8 @@ from milepost.store.sqlite.answers import AnswersOnSqlite
 from milepost.store.sqlite.attention import AttentionOnSqlite
 from milepost.store.sqlite.dispatch_lock import DispatchLock
 from milepost.store.sqlite.egress import EgressOnSqlite
-from milepost.store.sqlite.merchants import MerchantsOnSqlite
 from milepost.store.sqlite.health import HealthOnSqlite
+from milepost.store.sqlite.merchants import MerchantsOnSqlite
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.resends import ResendsOnSqlite

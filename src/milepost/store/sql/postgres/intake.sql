@@ -112,14 +112,15 @@ FROM refuse_missed_keys(
 -- name: insert_orders
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
-    updated_at, reason, previous_state, source_sequence, updating, shipped_at
+    updated_at, reason, previous_state, source_sequence, updating, shipped_at,
+    order_type
 )
 SELECT
     unnest(texts($1)), unnest(texts($2)), unnest(texts($3)), unnest(texts($4)),
     unnest(texts($5)), unnest(texts($6)), unnest($7::text::bigint[]),
     unnest($8::text::integer[]), unnest($9::text::bigint[]), unnest($10::text::bigint[]),
     unnest(texts($11)), unnest(texts($12)), unnest($13::text::bigint[]),
-    unnest($14::text::smallint[]), unnest($15::text::bigint[]);
+    unnest($14::text::smallint[]), unnest($15::text::bigint[]), unnest(texts($16));
 
 -- name: update_orders
 UPDATE orders
@@ -132,14 +133,16 @@ SET order_number = changed.order_number,
     previous_state = changed.previous_state,
     source_sequence = changed.source_sequence,
     updating = changed.updating,
-    shipped_at = changed.shipped_at
+    shipped_at = changed.shipped_at,
+    order_type = changed.order_type
 FROM unnest(
     texts($1), texts($2), texts($3), texts($4), texts($5), texts($6), $7::text::bigint[],
     $8::text::integer[], $9::text::bigint[], $10::text::bigint[], texts($11), texts($12),
-    $13::text::bigint[], $14::text::smallint[], $15::text::bigint[]
+    $13::text::bigint[], $14::text::smallint[], $15::text::bigint[], texts($16)
 ) AS changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
-    updated_at, reason, previous_state, source_sequence, updating, shipped_at
+    updated_at, reason, previous_state, source_sequence, updating, shipped_at,
+    order_type
 )
 WHERE orders.account_id = ANY (ARRAY[changed.account_id]) AND orders.order_id = changed.order_id;
 
@@ -194,11 +197,13 @@ SELECT
     unnest($9::text::bigint[]), unnest(texts($10)), unnest(texts($11)), unnest(texts($12)),
     unnest(texts($13)), unnest(texts($14)), unnest($15::text::smallint[]), unnest(texts($16));
 
--- name: insert_rehearsals
+-- name: put_rehearsals
 INSERT INTO rehearsals (account_id, order_id, mode, step, due_at)
 SELECT
     unnest(texts($1)), unnest(texts($2)), unnest($3::text::integer[]),
-    unnest($4::text::integer[]), unnest($5::text::bigint[]);
+    unnest($4::text::integer[]), unnest($5::text::bigint[])
+ON CONFLICT (account_id, order_id) DO UPDATE
+SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at;
 
 -- name: put_quarantined
 INSERT INTO quarantine (

@@ -17,6 +17,16 @@ SELECT count(*)
 FROM resends
 WHERE account_id COLLATE "POSIX" = :account_id AND endpoint_id = :endpoint_id AND finished_at IS NULL;
 
+-- part: has_its_body
+EXISTS (
+                SELECT FROM bodies
+                WHERE bodies.account_id = deliveries.account_id
+                    AND bodies.order_id = deliveries.order_id
+                    AND bodies.sequence = deliveries.sequence
+                    AND bodies.variant = deliveries.variant
+                OFFSET 0
+            )
+
 -- name: failed_page
 SELECT {delivery_columns}
 FROM deliveries
@@ -26,6 +36,7 @@ WHERE deliveries.account_id COLLATE "POSIX" = :account_id
     AND deliveries.state <> 'acknowledged'
     AND (deliveries.created_at, deliveries.order_id, deliveries.sequence)
         > (:after_created, :after_order, :after_sequence::bigint)
+    AND {has_its_body}
 ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
 LIMIT :limit;
 
@@ -38,6 +49,7 @@ CROSS JOIN LATERAL (
     WHERE deliveries.account_id = wanted.account_id
         AND deliveries.order_id = wanted.order_id
         AND deliveries.endpoint_id = wanted.endpoint_id
+        AND {has_its_body}
     UNION ALL
     SELECT {in_lane}
     FROM lanes
@@ -60,6 +72,7 @@ CROSS JOIN LATERAL (
             WHERE deliveries.account_id = wanted.account_id
                 AND deliveries.order_id = wanted.order_id
                 AND deliveries.endpoint_id = wanted.endpoint_id
+                AND {has_its_body}
             ORDER BY deliveries.sequence DESC
             LIMIT 1
         ) AS on_record
@@ -145,14 +158,7 @@ WITH chosen AS MATERIALIZED (
             AND deliveries.sequence = wanted.sequence
             AND deliveries.state <> 'pending'
             AND deliveries.settled_at <= $5
-            AND EXISTS (
-                SELECT FROM bodies
-                WHERE bodies.account_id = wanted.account_id
-                    AND bodies.order_id = wanted.order_id
-                    AND bodies.sequence = wanted.sequence
-                    AND bodies.variant = deliveries.variant
-                OFFSET 0
-            )
+            AND {has_its_body}
             AND NOT EXISTS (
                 SELECT FROM removals
                 WHERE removals.account_id = wanted.account_id

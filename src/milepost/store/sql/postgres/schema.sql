@@ -254,6 +254,7 @@ CREATE TABLE orders (
     source_sequence bigint,
     updating smallint NOT NULL,
     shipped_at bigint,
+    order_type text COLLATE "C",
     erased_at bigint,
     CONSTRAINT orders_pkey PRIMARY KEY (account_id, order_id)
 );
@@ -411,7 +412,13 @@ CREATE UNIQUE INDEX orders_by_key ON orders USING btree (account_id COLLATE "POS
 
 CREATE INDEX orders_by_number ON orders USING btree (account_id COLLATE ucs_basic, order_number) WHERE (order_number IS NOT NULL);
 
+CREATE INDEX orders_by_shipping ON orders USING btree (account_id COLLATE "POSIX", shipped_at, order_id) WHERE (shipped_at IS NOT NULL);
+
 CREATE INDEX orders_by_store ON orders USING btree (account_id COLLATE ucs_basic, store, state, order_id);
+
+CREATE INDEX orders_by_type ON orders USING btree (account_id COLLATE "POSIX", order_type, order_id) WHERE (order_type IS NOT NULL);
+
+CREATE INDEX orders_by_update ON orders USING btree (account_id COLLATE "POSIX", updated_at, order_id);
 
 CREATE INDEX parcels_by_tracking_number ON parcels USING btree (account_id COLLATE "POSIX", tracking_number, order_id) WHERE (tracking_number IS NOT NULL);
 
@@ -451,7 +458,7 @@ DECLARE
     since bigint := coalesce(NEW.created_at, NEW.state_at);
 BEGIN
     PERFORM FROM carrier_sources WHERE account_id = NEW.account_id LIMIT 1;
-    IF NOT found THEN
+    IF NOT found OR starts_with(NEW.order_id, 'tst_') THEN
         RETURN NULL;
     END IF;
     IF tg_op = 'INSERT' THEN

@@ -46,15 +46,17 @@ ORDER BY quarantine.received_at, quarantine.update_id;
 -- name: insert_orders
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
-    updated_at, reason, previous_state, source_sequence, updating, shipped_at
+    updated_at, reason, previous_state, source_sequence, updating, shipped_at,
+    order_type
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_orders
 WITH changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
-    updated_at, reason, previous_state, source_sequence, updating, shipped_at
-) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+    updated_at, reason, previous_state, source_sequence, updating, shipped_at,
+    order_type
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE orders
 SET order_number = changed.order_number,
     state = changed.state,
@@ -65,7 +67,8 @@ SET order_number = changed.order_number,
     previous_state = changed.previous_state,
     source_sequence = changed.source_sequence,
     updating = changed.updating,
-    shipped_at = changed.shipped_at
+    shipped_at = changed.shipped_at,
+    order_type = changed.order_type
 FROM changed
 WHERE orders.account_id = changed.account_id AND orders.order_id = changed.order_id;
 
@@ -107,9 +110,11 @@ INSERT INTO order_events (
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: insert_rehearsals
+-- name: put_rehearsals
 INSERT INTO rehearsals (account_id, order_id, mode, step, due_at)
-VALUES (?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (account_id, order_id) DO UPDATE
+SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at;
 
 -- name: put_quarantined
 INSERT INTO quarantine (

@@ -13,6 +13,16 @@ SELECT count(*)
 FROM resends
 WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND finished_at IS NULL;
 
+-- part: has_its_body
+EXISTS (
+        SELECT 1
+        FROM bodies
+        WHERE bodies.account_id = deliveries.account_id
+            AND bodies.order_id = deliveries.order_id
+            AND bodies.sequence = deliveries.sequence
+            AND bodies.variant = deliveries.variant
+    )
+
 -- name: failed_page
 SELECT {delivery_columns}
 FROM deliveries INDEXED BY deliveries_open
@@ -21,6 +31,7 @@ WHERE account_id = :account_id
     AND state = 'abandoned'
     AND state <> 'acknowledged'
     AND (created_at, order_id, sequence) > (:after_created, :after_order, :after_sequence)
+    AND {has_its_body}
 ORDER BY created_at, order_id, sequence
 LIMIT :limit;
 
@@ -31,7 +42,8 @@ FROM wanted
 CROSS JOIN deliveries
     ON deliveries.account_id = wanted.account_id
     AND deliveries.order_id = wanted.order_id
-    AND deliveries.endpoint_id = wanted.endpoint_id;
+    AND deliveries.endpoint_id = wanted.endpoint_id
+WHERE {has_its_body};
 
 -- name: newest_of
 WITH wanted (account_id, order_id, endpoint_id) AS (VALUES (?, ?, ?))
@@ -47,7 +59,8 @@ CROSS JOIN deliveries
         WHERE later.account_id = wanted.account_id
             AND later.order_id = wanted.order_id
             AND later.endpoint_id = wanted.endpoint_id
-    );
+    )
+WHERE {has_its_body};
 
 -- name: due_lanes_number
 SELECT count(*)
@@ -75,14 +88,7 @@ WHERE deliveries.account_id = chosen.account_id
     AND deliveries.sequence = chosen.sequence
     AND deliveries.state <> 'pending'
     AND deliveries.settled_at <= chosen.asked_at
-    AND EXISTS (
-        SELECT 1
-        FROM bodies
-        WHERE bodies.account_id = chosen.account_id
-            AND bodies.order_id = chosen.order_id
-            AND bodies.sequence = chosen.sequence
-            AND bodies.variant = deliveries.variant
-    )
+    AND {has_its_body}
     AND NOT EXISTS (
         SELECT 1
         FROM removals

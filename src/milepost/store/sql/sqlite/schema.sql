@@ -300,6 +300,7 @@ CREATE TABLE orders (
     source_sequence INTEGER,
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
+    order_type TEXT,
     erased_at INTEGER,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
@@ -308,9 +309,17 @@ CREATE UNIQUE INDEX orders_by_key ON orders (account_id, order_key, store);
 
 CREATE INDEX orders_by_number ON orders (account_id, order_number) WHERE order_number IS NOT NULL;
 
+CREATE INDEX orders_by_shipping ON orders (account_id, shipped_at, order_id)
+    WHERE shipped_at IS NOT NULL;
+
 CREATE INDEX orders_by_state ON orders (account_id, state, order_id);
 
 CREATE INDEX orders_by_store ON orders (account_id, store, order_id);
+
+CREATE INDEX orders_by_type ON orders (account_id, order_type, order_id)
+    WHERE order_type IS NOT NULL;
+
+CREATE INDEX orders_by_update ON orders (account_id, updated_at, order_id);
 
 CREATE TABLE parcels (
     account_id TEXT NOT NULL,
@@ -338,6 +347,7 @@ END;
 CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels
 WHEN NEW.state IS NOT NULL
     AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND NEW.order_id NOT GLOB 'tst_*'
     AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
 BEGIN
     INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
@@ -360,6 +370,7 @@ WHEN NEW.state IS NOT NULL
         OR OLD.tracking_number IS NOT NEW.tracking_number
         OR OLD.carrier IS NOT NEW.carrier
     )
+    AND NEW.order_id NOT GLOB 'tst_*'
     AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
 BEGIN
     INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
