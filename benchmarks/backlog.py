@@ -23,14 +23,16 @@ def fill(database_url: str, account_id: str, endpoints: Sequence[str], *, count:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn) as pool:
         begun = [
-            pool.submit(_fill, database_url, account_id, list(endpoints), share)
+            pool.submit(add_orders, database_url, account_id, list(endpoints), share)
             for _ in range(processes)
         ]
         for each in begun:
             each.result()
 
 
-def _fill(database_url: str, account_id: str, endpoints: Sequence[str], count: int) -> None:
+def add_orders(database_url: str, account_id: str, endpoints: Sequence[str], count: int) -> None:
+    """What each of its processes does."""
+
     async def doing(store: Store) -> None:
         now = datetime.now(UTC)
         record = store_of(await store.stores(account_id), BACKLOG)

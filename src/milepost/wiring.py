@@ -40,6 +40,7 @@ from milepost.provider import (
     Applications,
     Callers,
     Dropshipment,
+    Fulfillment,
     MerchantOrders,
     Provider,
     Rehearsals,
@@ -256,6 +257,7 @@ def _provider(
         ),
     )
     addresses = _address_check(settings, post=post)
+    fulfillment = Fulfillment(intake, clock)
     return Provider(
         applications=Applications(
             store,
@@ -281,9 +283,11 @@ def _provider(
             intake=intake,
             addresses=addresses,
             now=clock,
+            fulfillment=fulfillment,
             sandbox_speed=settings.sandbox_speed if settings.sandbox else None,
             look=rehearsals.look,
         ),
+        fulfillment=fulfillment,
         replacements=Replacements(intake=intake, now=clock),
         rehearsals=rehearsals,
     )

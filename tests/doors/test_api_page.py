@@ -25,6 +25,7 @@ KEPT = {
     "delivery_id": "DELIVERY",
     "client_id": "CLIENT",
     "next": "NEXT",
+    "resend_id": "RESEND",
 }
 
 

@@ -45,6 +45,7 @@ def test_everything_is_well_on_a_database_that_was_just_made(cli: CommandLine) -
             "database",
             "durability",
             "file mode",
+            "secrets",
             "disk",
             "clock",
             "port",
@@ -53,6 +54,21 @@ def test_everything_is_well_on_a_database_that_was_just_made(cli: CommandLine) -
         ),
         "ok",
     )
+
+
+def test_a_key_that_others_may_read_and_one_too_many_are_told(cli: CommandLine) -> None:
+    cli.set_up()
+    assert found(cli("doctor", "--json"), "secrets")["level"] == "ok"
+    key = cli.folder / "shop.db.key"
+    key.chmod(0o640)
+    warned = found(cli("doctor", "--json"), "secrets")
+    assert warned["level"] == "warn"
+    assert warned["advice"] == f"chmod 600 {key}"
+    key.chmod(0o600)
+    with key.open("a", encoding="utf-8") as file:
+        file.write(cli.ok("secrets", "new-key")["key"] + "\n")
+    warned = found(cli("doctor", "--json"), "secrets")
+    assert (warned["level"], "rekey" in warned["advice"]) == ("warn", True)
 
 
 def test_a_person_reads_what_to_do(cli: CommandLine) -> None:

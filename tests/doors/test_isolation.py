@@ -19,6 +19,7 @@ UNKNOWN = {
     "delivery_id": "ord_00000000000000000000000000-1-ep_0000000000",
     "store": "nowhere",
     "client_id": "nobody",
+    "resend_id": "rsd_00000000000000000000000000",
 }
 BODIES: dict[str, Any] = {
     "changeClient": {"name": "mine now"},
@@ -43,6 +44,8 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
     other.update("hidden-key", state="picking")
     delivery_id = other.get("/v1/deliveries").json["deliveries"][-1]["delivery_id"]
     client = other.post("/v1/clients", {"name": "hidden-client", "billing_id": "hidden-billing"})
+    since = {"endpoint_id": endpoint_id, "since": "2026-01-01T00:00:00Z"}
+    (resend,) = other.post("/v1/resends/latest", since).json["resends"]
     desk.endpoint()
     desk.order()
     ids = {
@@ -51,6 +54,7 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
         "delivery_id": delivery_id,
         "store": "theirs",
         "client_id": client.json["client"]["client_id"],
+        "resend_id": resend["resend_id"],
     }
     return desk, ids
 
@@ -103,6 +107,9 @@ def test_no_list_shows_what_is_foreign(foreign: tuple[Desk, dict[str, str]]) -> 
         "/v1/endpoints",
         "/v1/stores",
         "/v1/clients",
+        "/v1/resends",
+        "/v1/deliveries/undelivered",
+        f"/v1/deliveries/undelivered?endpoint={ids['endpoint_id']}",
     ):
         answer = desk.get(target)
         assert answer.status == 200, target

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from milepost.delivery.model import Reply
-from milepost.errors import Overloaded, Stopping
+from milepost.errors import InvalidInput, Overloaded, Stopping
 from milepost.intake import OrderInput, OrderOutcome, UpdateInput
 from milepost.orders.events import EventType, Update, Verdict
 from milepost.orders.lifecycle import State
@@ -149,7 +149,7 @@ def test_an_unknown_store_refuses_that_order_and_no_other(tmp_path: Path) -> Non
             told = [_told("1"), OrderInput("nowhere", "2", OrderContent()), _told("3")]
             results = await at.hub.intake.orders(ACCOUNT, told)
             assert [r.outcome for r in results] == ["created", "refused", "created"]
-            assert results[1].refusal is not None
+            assert isinstance(results[1].refusal, InvalidInput)
             assert results[1].refusal.field == "store"
 
     asyncio.run(play())

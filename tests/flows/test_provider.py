@@ -237,8 +237,7 @@ DOWN: dict[str, Callable[[Any], Reply | None]] = {
 @pytest.mark.parametrize("down", DOWN)
 def test_while_the_checker_is_down_no_order_is_lost(tmp_path: Path, down: str) -> None:
     async def play() -> None:
-        settings = {"address_checker": checker(tmp_path), "address_checker_s": 0.05}
-        async with house(tmp_path, **settings) as at:
+        async with house(tmp_path, address_checker=checker(tmp_path), address_checker_s=0.05) as at:
             at.outside.answer = answering(DOWN[down])
             client = await application(at)
             await at.hub.provider.dropshipment.create(client, (asked("1"), asked("2")))
@@ -252,8 +251,9 @@ def test_while_the_checker_is_down_no_order_is_lost(tmp_path: Path, down: str) -
 
 def test_an_operator_may_want_nothing_accepted_while_the_checker_is_down(tmp_path: Path) -> None:
     async def play() -> None:
-        settings = {"address_checker": checker(tmp_path), "address_checker_down": "refuse"}
-        async with house(tmp_path, **settings) as at:
+        async with house(
+            tmp_path, address_checker=checker(tmp_path), address_checker_down="refuse"
+        ) as at:
             at.outside.answer = answering(DOWN["an error"])
             client = await application(at)
             create = at.hub.provider.dropshipment.create
@@ -369,7 +369,9 @@ def test_a_process_that_dies_between_two_steps_loses_and_repeats_none(tmp_path: 
     asyncio.run(play())
 
 
-def test_a_step_that_was_taken_and_not_noted_is_told_once(tmp_path: Path) -> None:
+def test_a_step_that_was_taken_and_not_noted_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def play() -> None:
         async with house(tmp_path) as at:
             await at.hub.provider.rehearsals.stop()
@@ -380,11 +382,11 @@ def test_a_step_that_was_taken_and_not_noted_is_told_once(tmp_path: Path) -> Non
             async def dies(_: Any) -> None:
                 raise ConnectionError
 
-            put, store.put_rehearsal = store.put_rehearsal, dies  # type: ignore[method-assign]
             at.clock.forward(seconds=11)
-            with pytest.raises(ConnectionError):
-                await rehearsals.play()
-            store.put_rehearsal = put  # type: ignore[method-assign]
+            with monkeypatch.context() as patched:
+                patched.setattr(store, "put_rehearsal", dies)
+                with pytest.raises(ConnectionError):
+                    await rehearsals.play()
             at.clock.forward(seconds=31)
             await play_on(at, 4)
             await at.quiet()

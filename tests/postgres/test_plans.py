@@ -287,7 +287,8 @@ def test_a_page_of_what_was_not_delivered_is_read_in_order_from_indexes(
 
 
 def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(planner: Planner) -> None:
-    (failed,) = planner.steps("failed_page")
+    failed, bodies = planner.steps("failed_page")
+    assert named(bodies) == "bodies_pkey"
     assert (named(failed), failed["Scan Direction"]) == ("deliveries_by_endpoint", "Forward")
     assert "created_at" in condition(failed)
     (orders,) = planner.steps("changed_orders")

@@ -125,7 +125,7 @@ def town(folder: Path, url: str, **settings: str) -> Iterator[Town]:
             process.close()
 
 
-def until(condition: Callable[[], object], *, within_s: float = 20.0) -> float:
+def until(condition: Callable[[], object], *, within_s: float = 60.0) -> float:
     """How long it took to come about, in seconds."""
     began = time.monotonic()
     while not condition():

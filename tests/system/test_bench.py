@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import judge, with_those_compared
+from benchmarks.backlog import add_orders
 from benchmarks.machine import Spent, spent, used_s
-from benchmarks.orders import order_json
+from benchmarks.orders import BACKLOG, order_json
 from benchmarks.scenarios import SUITE, Scenario, Sense, Want
+from benchmarks.storing import at_store
+from milepost.delivery.model import DeliveryState
+from milepost.ports import Account, Store
+from tests.store.desk import ACCOUNT, NOW, an_endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,10 +69,25 @@ def test_orders_differ_and_say_their_store() -> None:
     assert 3_300 < len(order_json(1)) < 3_600
 
 
+def test_a_backlog_is_as_long_as_it_was_asked_for(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'backlog.db'}"
+
+    async def set_up(store: Store) -> None:
+        await store.add_account(Account(ACCOUNT, "one", NOW))
+        await store.put_store(ACCOUNT, BACKLOG, name="", number=None, now=NOW)
+        for name in ("ep_a", "ep_b"):
+            await store.put_endpoint(an_endpoint(name))
+
+    at_store(url, set_up)
+    add_orders(url, ACCOUNT, ["ep_a", "ep_b"], 250)
+    counts = at_store(url, lambda store: store.counts(ACCOUNT))
+    assert (counts.orders, counts.deliveries[DeliveryState.PENDING]) == (125, 250)
+
+
 @pytest.mark.processes
 def test_a_short_run_measures_the_whole_path_beside_its_limits(tmp_path: Path) -> None:
-    words = ("--store", "postgres", "--workers", "2", "--seconds", "0.9", "--warm-up", "0.3",
-             "--pending", "400", "--hanging", "--endpoints", "2", "--json")  # fmt: skip
+    words = ("--store", "postgres", "--workers", "1", "--seconds", "0.9", "--warm-up", "0.3",
+             "--hanging", "--endpoints", "2", "--json")  # fmt: skip
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks", *words],
         cwd=ROOT,
@@ -88,5 +108,5 @@ def test_a_short_run_measures_the_whole_path_beside_its_limits(tmp_path: Path) -
         assert found[name] > 0
     durable = found["durability"]
     assert (durable["fsync"], durable["synchronous_commit"]) == ("on", "on")
-    assert found["settings"]["pending"] == 400
+    assert found["settings"]["hanging"] is True
     assert list(tmp_path.glob("milepost-*")) == []

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,6 +86,15 @@ class Traffic(threading.Thread):
             time.sleep(0.4)
 
 
+def slowly(_n: int) -> int:
+    time.sleep(0.004)
+    return 204
+
+
+def is_ready(process: Process) -> bool:
+    return process.ask("GET", "/readyz").status == 200
+
+
 def check_lanes(receipts: list[Receipt], *, orders: int) -> int:
     """Every lane is whole and in order; how many came twice, each under its one name."""
     lanes: dict[str, list[Receipt]] = defaultdict(list)
@@ -109,7 +119,7 @@ def test_a_worker_that_was_frozen_past_its_lease_reorders_nothing(
         hub = here.start("serve", "--port", "0", "--no-dispatch")
         workers = [here.start("work"), here.start("work")]
         # One at a time, and each takes a while, so that heads wait in the workers' memory.
-        receiver.answers = lambda _n: time.sleep(0.004) or 204
+        receiver.answers = slowly
         add_endpoint(hub, receiver, concurrency=1, timeout_s=1)
         traffic = Traffic(hub, orders=orders)
         traffic.start()
@@ -158,7 +168,7 @@ def test_processes_outlive_a_restart_of_the_database(
         until(lambda: hub.ask("POST", "/v1/orders", order, key=key).status in (200, 201))
         until(lambda: len({r.order_id for r in receiver.accepted()}) == 2)
         for process in (hub, worker):
-            until(lambda one=process: one.ask("GET", "/readyz").status == 200)
+            until(partial(is_ready, process))
             assert process.stop() == 0
             assert "cannot_connect" in process.log()
 

@@ -263,3 +263,64 @@ def test_warehouses_are_listed(shop: Shop) -> None:
     assert answered["paginator"] == {"total": 1, "pages": 1, "page": 1}
     assert answered["data"][0]["identifier"] == "FL1"
     assert answered["data"][0]["timezone"] == "America/New_York"
+
+
+def test_a_split_makes_parts_with_a_life_of_their_own(shop: Shop) -> None:
+    shop.client.save("split")
+    assert shop.client.complete("split", scenario="split").http_status == 200
+    shop.receiver.wait_for("split", WHOLE_WAY)
+    shop.receiver.wait_for("split-2", WHOLE_WAY)
+    left, part = shop.client.read("split"), shop.client.read("split-2")
+    assert [item["sku"] for item in left["items"]] == ["PEN"]
+    assert [item["sku"] for item in part["items"]] == ["INK"]
+    related = {"main_order": {"order_number": "#split", "parts": [{"order_number": "#split-2"}]}}
+    assert left["order_parts"] == part["order_parts"] == related
+    one, other = left["packages"][0]["tracking_number"], part["packages"][0]["tracking_number"]
+    assert one != other
+
+
+def test_every_required_action_stops_the_order_until_it_is_settled(shop: Shop) -> None:
+    shop.client.save("actions")
+    order_id = shop.hub.ask("GET", "/v1/orders?limit=1", key=shop.key).body["orders"][0]["order_id"]
+    path = f"/v1/orders/{order_id}/actions"
+    names = [
+        name for name in shop.client.read("actions")["actions_required"] if "hazmat" not in name
+    ]
+    assert len(names) == 14
+    for name in names:
+        assert shop.hub.ask("POST", path, {name: True}, key=shop.key).status == 200
+        shown = shop.client.read("actions")
+        assert shown["processing_status"] == "unable_to_submit"
+        assert [n for n, on in shown["actions_required"].items() if on] == [name]
+        assert shop.hub.ask("POST", path, {name: False}, key=shop.key).status == 200
+        shown = shop.client.read("actions")
+        assert shown["processing_status"] == "submitted"
+        assert not any(shown["actions_required"].values())
+    expected = ["queued_to_submit", "submitted", *["unable_to_submit", "submitted"] * 14]
+    shop.receiver.wait_for("actions", expected)
+    assert shop.hub.ask("POST", path, {"colour": True}, key=shop.key).status == 422
+    assert shop.hub.ask("POST", path, {}, key=shop.key).status == 422
+    shop.tell("actions", "picking")
+    assert shop.hub.ask("POST", path, {"customs": True}, key=shop.key).status == 409
+
+
+def test_an_operator_splits_an_order_and_nothing_is_half_done(shop: Shop) -> None:
+    shop.client.save("parts")
+    order_id = shop.hub.ask("GET", "/v1/orders?limit=1", key=shop.key).body["orders"][0]["order_id"]
+
+    def split(*parts: dict[str, Any]) -> Any:
+        return shop.hub.ask("POST", f"/v1/orders/{order_id}/split", {"parts": parts}, key=shop.key)
+
+    one = {"order_key": "parts-2", "lines": [{"line_key": "1", "quantity": 1}]}
+    taken = {"order_key": "split", "lines": [{"line_key": "1", "quantity": 1}]}
+    too_many = {"order_key": "parts-3", "lines": [{"line_key": "1", "quantity": 3}]}
+    assert split(one, taken).status == 409
+    assert shop.client.call("GET", "orders", orderKey="parts-2").http_status == 404
+    assert split(too_many).status == 422
+    assert split(one).status == 201
+    quantities = {
+        key: [(item["sku"], item["quantity"]) for item in shop.client.read(key)["items"]]
+        for key in ("parts", "parts-2")
+    }
+    assert quantities == {"parts": [("PEN", 1), ("INK", 1)], "parts-2": [("PEN", 1)]}
+    assert shop.client.read("parts-2")["processing_status"] == "submitted"

@@ -41,7 +41,7 @@ class NotifyUri:
 
     def words(self, ref: str) -> list[str]:
         """The word of each notice: the parcel's status where there is one, else the order's."""
-        return [n.get("parcel_status", n.get("status")) for n in self.of(ref)]
+        return [str(n.get("parcel_status", n.get("status"))) for n in self.of(ref)]
 
     def wait_for(self, ref: str, number: int, *, within_s: float = 10) -> list[dict[str, Any]]:
         """The first so many notices of an order."""

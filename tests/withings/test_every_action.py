@@ -47,8 +47,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("withings")
-    speed = {"MILEPOST_TEST_STEP_S": "0.1", "MILEPOST_CLIENT_CALLS_PER_MINUTE": "5000"}
-    hub = Hub(folder, **speed)
+    hub = Hub(folder, MILEPOST_TEST_STEP_S="0.1", MILEPOST_CLIENT_CALLS_PER_MINUTE="5000")
     with NotifyUri() as receiver:
         made = hub.call(
             "POST",

@@ -53,6 +53,17 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
         "postUpdate": _UPDATE,
         "postUpdates": {"updates": [_UPDATE]},
         "putStore": {"name": "Berlin", "number": 7},
+        "putWarehouse": {
+            "name": "Florida",
+            "timezone": "America/New_York",
+            "address": {"city": "Tampa", "state": "FL", "country_code": "US"},
+        },
+        "requireActions": {"customs": True, "address": False},
+        "splitOrder": {
+            "parts": [
+                {"order_key": "B-1001-2", "lines": [{"sku": "SCALE-1", "quantity": 1}]},
+            ]
+        },
         "createEndpoint": {
             "contract": "withings",
             "url": "https://example.com/notifications",

@@ -30,6 +30,7 @@ from milepost.delivery.model import Endpoint
 from milepost.errors import MilepostError, UrlRefused
 from milepost.net.guard import Guard, check_url
 from milepost.ports import OrderFilter, Page
+from milepost.sealing import KeyFile, source_of
 from milepost.settings import Settings
 from milepost.wiring import build
 
@@ -48,6 +49,7 @@ class Known(msgspec.Struct, frozen=True):
 
     endpoints: tuple[Endpoint, ...] = ()
     newest_at: datetime | None = None
+    keys: tuple[str, ...] = ()
 
 
 Look = Callable[[Settings, Known], Iterator[Check]]
@@ -108,7 +110,7 @@ async def _read(settings: Settings) -> Known:
                 account.account_id, wanted=OrderFilter(), page=Page(limit=1)
             )
             times += [order.updated_at for order in orders]
-        return Known(tuple(endpoints), max(times, default=None))
+        return Known(tuple(endpoints), max(times, default=None), hub.vault.ids)
     finally:
         await hub.close()
 
@@ -139,11 +141,27 @@ def _durability(settings: Settings, _known: Known) -> Iterator[Check]:
         yield Check("durability", Level.OK, "journal_mode wal, every commit synced (FULL)")
     mode_bits = path.stat().st_mode
     if mode_bits & (stat.S_IRWXG | stat.S_IRWXO):
-        advice = f"chmod 600 {path}: it holds the endpoints' secrets."
+        advice = f"chmod 600 {path}: it holds names and addresses."
         found = f"others may open the file ({stat.filemode(mode_bits)})"
         yield Check("file mode", Level.WARN, found, advice)
     else:
         yield Check("file mode", Level.OK, "nobody but its owner may open the file")
+
+
+def _secrets(settings: Settings, known: Known) -> Iterator[Check]:
+    if not known.keys:
+        return
+    source = source_of(settings)
+    found = f"sealed with the key {known.keys[0]} of {source.shown}"
+    mode = source.path.stat().st_mode if isinstance(source, KeyFile) else 0
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        found = f"others may open {source.shown} ({stat.filemode(mode)})"
+        yield Check("secrets", Level.WARN, found, f"chmod 600 {source.shown}")
+    elif len(known.keys) > 1:
+        advice = "milepost secrets rekey, and take the others away when it says so."
+        yield Check("secrets", Level.WARN, f"{found}; {len(known.keys)} keys are there", advice)
+    else:
+        yield Check("secrets", Level.OK, found)
 
 
 def filesystem_of(path: Path) -> str:
@@ -257,7 +275,7 @@ def _kit(_settings: Settings, _known: Known) -> Iterator[Check]:
         yield Check("receiver kit", Level.OK, kit)
 
 
-_LOOKS: tuple[Look, ...] = (_durability, _disk, _clock, _port, _endpoints, _kit)
+_LOOKS: tuple[Look, ...] = (_durability, _secrets, _disk, _clock, _port, _endpoints, _kit)
 
 
 def doctor(

@@ -22,6 +22,7 @@ from milepost.cli.egress import egress
 from milepost.cli.endpoints import endpoint
 from milepost.cli.erasure import erase_order
 from milepost.cli.exits import MEANINGS, exit_code_of
+from milepost.cli.fulfillment import require_actions, split_order
 from milepost.cli.lifecycle import lifecycle
 from milepost.cli.listen import listen
 from milepost.cli.options import Json, examples
@@ -92,6 +93,14 @@ order.command(
         "order replace 1001 --key 1001-B --line SCALE-1:1",
     ),
 )(replace_order)
+order.command(
+    "require",
+    epilog=examples("order require 1001 --require customs", "order require 1001 --settle customs"),
+)(require_actions)
+order.command(
+    "split",
+    epilog=examples("order split 1001 --part 1001-2=SCALE-1:1,PEN:2 --json"),
+)(split_order)
 order.command(
     "erase",
     epilog=examples(

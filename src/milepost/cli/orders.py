@@ -202,6 +202,7 @@ def _facts(view: OrderView) -> list[tuple[str, object]]:
         ("created", view.created_at),
         ("updated", view.updated_at),
         ("shipped", view.shipped_at),
+        *([("personal data erased", view.erased_at)] if view.erased_at else []),
         ("replaces", view.content.replacement_for),
         ("lines", [f"{line.quantity} × {line.sku}" for line in view.content.lines]),
         *(
@@ -325,5 +326,6 @@ def remarks(event: EventView) -> str:
         (event.correction, "correction"),
         (event.note, f"{event.note}"),
         (event.type == "order.updated" and not event.parcel, "new facts"),
+        (event.type == "order.erased", "personal data erased"),
     ]
     return ", ".join(text for there, text in said if there)

@@ -171,6 +171,11 @@ class Decision:
             return InvalidInput(field="store", expected="a store of this account")
         if known is not None and known.erased_at is not None:
             return OrderErased()
+        if item.revise is not None:
+            try:
+                item.revise(known)
+            except MilepostError as error:
+                return error
         return None if item.expects is None else item.expects(known)
 
     def _latest(self, account_id: str, item: Input, found: Order | None) -> Order | None:
@@ -188,10 +193,7 @@ class Decision:
         if refusal is not None:
             return OrderResult(OrderOutcome.REFUSED, None, refusal)
         if item.revise is not None:
-            try:
-                item = msgspec.structs.replace(item, content=item.revise(known))
-            except MilepostError as error:
-                return OrderResult(OrderOutcome.REFUSED, None, error)
+            item = msgspec.structs.replace(item, content=item.revise(known))
         store = self._snapshot.stores[account_id, item.store]
         if known is not None:
             self._play(item, known)

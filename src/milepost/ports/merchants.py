@@ -12,6 +12,7 @@ from milepost.contracts.shipmonk.closed_sets import WmsType
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Address, Order
 from milepost.orders.model import Store as StoreRecord
+from milepost.ports.core import OrderRef
 
 MOST_FILTERED = 10_000
 """How many orders a filtered listing reaches (published); those beyond are on no page."""
@@ -69,6 +70,9 @@ class MerchantStore(Protocol):
         """The account's warehouses, by number."""
 
     async def account_name(self, account_id: str) -> str:
+        """Raises UnknownRecord."""
+
+    async def order(self, ref: OrderRef) -> Order:
         """Raises UnknownRecord."""
 
     async def stores(self, account_id: str) -> Sequence[StoreRecord]:

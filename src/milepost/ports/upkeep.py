@@ -18,7 +18,6 @@ from milepost.orders.lifecycle import State
 from milepost.orders.model import Order
 from milepost.ports.core import Lease
 
-
 OrderName = tuple[str, str]
 """The account and the id of an order."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from milepost.provider.actions import Fulfillment, PartInput, PartLine, SplitInput
 from milepost.provider.addresses import AddressCheck, WhenDown
 from milepost.provider.applications import (
     Applications,
@@ -27,12 +28,16 @@ __all__ = [
     "ClientView",
     "Created",
     "Dropshipment",
+    "Fulfillment",
     "MerchantOrders",
     "NewClient",
+    "PartInput",
+    "PartLine",
     "Provider",
     "Rehearsals",
     "ReplacementInput",
     "Replacements",
+    "SplitInput",
     "WarehouseInput",
     "WhenDown",
 ]
@@ -46,5 +51,6 @@ class Provider:
     callers: Callers
     dropshipment: Dropshipment
     merchants: MerchantOrders
+    fulfillment: Fulfillment
     replacements: Replacements
     rehearsals: Rehearsals

@@ -19,7 +19,6 @@ from milepost.orders.address import AddressFault
 from milepost.orders.model import Address
 from milepost.ports.withings import AskAddress, Unreachable
 
-
 Form = Callable[[Address], Sequence[AddressFault]]
 """What is wrong with the form of an address."""
 

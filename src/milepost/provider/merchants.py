@@ -32,7 +32,7 @@ from milepost.contracts.shipmonk.inputs import (
     SubmitOrder,
     read_moment,
 )
-from milepost.contracts.shipmonk.sandbox import COMPLETE, SCENARIOS
+from milepost.contracts.shipmonk.sandbox import COMPLETE, SCENARIOS, SPLIT
 from milepost.errors import IllegalMove, InvalidInput, UnknownRecord
 from milepost.intake import Intake, OrderInput, OrderOutcome, OrderResult
 from milepost.intake.inputs import Play
@@ -41,10 +41,11 @@ from milepost.orders.events import Update
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.model import Address, Order, OrderContent, Text
 from milepost.orders.model import Store as StoreRecord
-from milepost.ports import Now
+from milepost.ports import Now, OrderRef
 from milepost.ports.merchants import MerchantStore, OrderListing, WarehouseRecord
+from milepost.provider.actions import Fulfillment, PartInput, PartLine, SplitInput
 from milepost.provider.addresses import AddressCheck, CheckerDown
-from milepost.provider.plays import SANDBOX_NUMBERS, SUBMIT
+from milepost.provider.plays import FIRST_PAUSES, SANDBOX_NUMBERS, SUBMIT
 
 S = State
 SOURCE = "merchant"
@@ -90,6 +91,7 @@ class MerchantOrders:
         intake: Intake,
         addresses: AddressCheck,
         now: Now,
+        fulfillment: Fulfillment,
         sandbox_speed: float | None,
         look: Callable[[], None],
     ) -> None:
@@ -98,6 +100,7 @@ class MerchantOrders:
         self._intake = intake
         self._addresses = addresses
         self._now = now
+        self._fulfillment = fulfillment
         self._sandbox_speed = sandbox_speed
         self._look = look
 
@@ -176,21 +179,54 @@ class MerchantOrders:
         """Lets the sandbox's warehouse work on an order that is submitted."""
         if self._sandbox_speed is None:
             raise InvalidInput(field="", expected="a sandbox, and this is none (MILEPOST_SANDBOX)")
-        scenario = asked.scenario or COMPLETE
-        if scenario not in SCENARIOS:
-            raise InvalidInput(field="scenario", expected=f"one of {', '.join(SCENARIOS)}")
         store = await self._store_of(account_id, asked.store_id)
-        first = SCENARIOS[scenario][0].after / self._sandbox_speed
+        scenario = asked.scenario or COMPLETE
+        if scenario == SPLIT:
+            keys = await self._split(account_id, store, asked.order_key)
+            number = SANDBOX_NUMBERS[COMPLETE, asked.pack_type]
+            await self._play(account_id, store, keys, number=number)
+            return
+        if scenario not in SCENARIOS:
+            listed = ", ".join((*SCENARIOS, SPLIT))
+            raise InvalidInput(field="scenario", expected=f"one of {listed}")
         number = SANDBOX_NUMBERS[scenario, asked.pack_type]
-        item = OrderInput(
-            store=store.store,
-            order_key=asked.order_key,
-            content=OrderContent(),
-            source=SOURCE,
-            revise=_submitted,
-            play=Play(number, self._now() + first, step=0, fake=False),
-        )
-        _taken(await self._intake.orders(account_id, (item,)))
+        await self._play(account_id, store, (asked.order_key,), number=number)
+
+    async def _split(self, account_id: str, store: StoreRecord, key: str) -> Sequence[str]:
+        """Takes all lines but the first out of an order; the keys of the order and of its part."""
+        named = OrderRef(account_id, store=store.store, order_key=key)
+        order = await self._store.order(named)
+        _submitted(order)
+        lines = [
+            PartLine(quantity=line.quantity, line_key=line.line_key)
+            if line.line_key
+            else PartLine(quantity=line.quantity, sku=line.sku)
+            for line in order.content.lines[1:]
+            if line.quantity
+        ]
+        if not lines:
+            raise InvalidInput(field="scenario", expected="an order of several lines for a split")
+        part = PartInput(order_key=f"{key}-2", lines=tuple(lines), order_number=f"{order.number}-2")
+        await self._fulfillment.split(order, SplitInput((part,)))
+        return (key, part.order_key)
+
+    async def _play(
+        self, account_id: str, store: StoreRecord, keys: Sequence[str], *, number: int
+    ) -> None:
+        first = FIRST_PAUSES[number] / (self._sandbox_speed or 1)
+        items = [
+            OrderInput(
+                store=store.store,
+                order_key=key,
+                content=OrderContent(),
+                source=SOURCE,
+                revise=_submitted,
+                play=Play(number, self._now() + first, step=0, fake=False),
+            )
+            for key in keys
+        ]
+        for result in await self._intake.orders(account_id, items, whole=True):
+            _taken((result,))
         self._look()
 
     async def warehouses(self, account_id: str) -> Sequence[WarehouseRecord]:

@@ -25,6 +25,12 @@ SANDBOX_NUMBERS: Mapping[tuple[str, PackType], int] = {
 }
 """The number of each scenario of the sandbox. New scenarios come last: numbers are kept."""
 
+FIRST_PAUSES: Mapping[int, timedelta] = {
+    number: sandbox.SCENARIOS[scenario][0].after
+    for (scenario, _), number in SANDBOX_NUMBERS.items()
+}
+"""How long it is until each begins, at the published speed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sequenced:

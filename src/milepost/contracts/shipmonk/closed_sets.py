@@ -5,6 +5,25 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class Action(StrEnum):
+    """What can be required before an order can go on."""
+
+    ITEM_MAPPING = "item_mapping"
+    ADDRESS = "address"
+    SHIPPING_MAPPING = "shipping_mapping"
+    CUSTOMS = "customs"
+    AT_RISK = "at_risk"
+    ROUTING = "routing"
+    FREIGHT_QUOTE = "freight_quote"
+    FREIGHT_INFO = "freight_info"
+    SHIP_SHORT = "ship_short"
+    HS_CODE = "hs_code"
+    GLOBAL_E_LABEL = "global_e_label"
+    AUTOMATION_RULE = "automation_rule"
+    PENDING_B2B_ROUTING = "pending_b2b_routing"
+    VALUE_ADDED_SERVICE_PROBLEM = "value_added_service_problem"
+
+
 class OrderType(StrEnum):
     """What kind of order it is."""
 

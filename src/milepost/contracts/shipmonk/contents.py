@@ -97,8 +97,12 @@ def with_submit_at(content: OrderContent, at: datetime) -> OrderContent:
     """The content with another time at which the order is to be submitted."""
     said = _said(content)
     asked = msgspec.structs.replace(said.asked, submit_at=at.isoformat())
-    told = _raw(msgspec.structs.replace(said, asked=asked))
-    return msgspec.structs.replace(content, extensions={**content.extensions, NAME: told})
+    return with_extensions(content, msgspec.structs.replace(said, asked=asked))
+
+
+def with_extensions(content: OrderContent, said: OrderExtensions) -> OrderContent:
+    """The content with this in place of what only ShipMonk can say of the order."""
+    return msgspec.structs.replace(content, extensions={**content.extensions, NAME: _raw(said)})
 
 
 def _said(known: OrderContent | None) -> OrderExtensions:

@@ -42,7 +42,9 @@ _PICKED = (
 
 _ON_ITS_WAY = (*_PICKED, SandboxStep(S.IN_TRANSIT, _MINUTE))
 
-COMPLETE = "complete"
+COMPLETE, SPLIT = "complete", "split"
+"""Split takes an order apart and completes both; every other scenario is a row below."""
+
 SCENARIOS: Mapping[str, tuple[SandboxStep, ...]] = MappingProxyType(
     {
         COMPLETE: (*_ON_ITS_WAY, SandboxStep(S.DELIVERED, 5 * _MINUTE)),

@@ -414,9 +414,9 @@ CREATE INDEX trackings_due ON trackings (account_id, due_at) WHERE due_at IS NOT
 -- anybody to ask; due since it was made, which is at once. No carrier knows of a fake order's.
 CREATE TRIGGER parcels_are_tracked AFTER INSERT ON parcels
 WHEN NEW.state IS NOT NULL
-    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
-    AND NEW.order_id NOT GLOB 'tst_*'
     AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+    AND NEW.order_id NOT GLOB 'tst_*'
+    AND NEW.state <> 'delivered' AND NEW.state <> 'returned' AND NEW.state <> 'expired'
 BEGIN
     INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
     VALUES (
@@ -429,24 +429,28 @@ END;
 -- And again when it is reopened, which makes it young again, or has another number to ask for.
 CREATE TRIGGER parcels_are_tracked_again AFTER UPDATE ON parcels
 WHEN NEW.state IS NOT NULL
-    AND NEW.state NOT IN ('delivered', 'returned', 'expired')
+    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
+    AND NEW.order_id NOT GLOB 'tst_*'
+    AND NEW.state <> 'delivered' AND NEW.state <> 'returned' AND NEW.state <> 'expired'
     AND (
         OLD.state IS NULL
-        OR (
-            OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
-            AND OLD.state IS NOT NEW.state
-        )
         OR OLD.tracking_number IS NOT NEW.tracking_number
         OR OLD.carrier IS NOT NEW.carrier
+        OR (
+            OLD.state <> NEW.state
+            AND (
+                OLD.state = 'delivered' OR OLD.state = 'returned' OR OLD.state = 'expired'
+                OR OLD.state = 'untracked' OR OLD.state = 'returning'
+            )
+        )
     )
-    AND NEW.order_id NOT GLOB 'tst_*'
-    AND EXISTS (SELECT 1 FROM carrier_sources WHERE account_id = NEW.account_id)
 BEGIN
     INSERT INTO trackings (account_id, order_id, parcel, since_at, due_at)
     VALUES (
         NEW.account_id, NEW.order_id, NEW.parcel,
-        CASE WHEN OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
-                AND OLD.state IS NOT NEW.state THEN NEW.state_at
+        CASE
+            WHEN OLD.state IN ('delivered', 'returned', 'expired', 'untracked', 'returning')
+                AND OLD.state <> NEW.state THEN NEW.state_at
             ELSE coalesce(NEW.created_at, NEW.state_at)
         END,
         coalesce(NEW.created_at, NEW.state_at)
