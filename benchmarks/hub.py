@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -12,9 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks.orders import MAIN
 from benchmarks.postgres import free_port
 from benchmarks.secret_key import SECRET_KEY
-from milepost.settings import PREFIX
+from milepost.settings import PREFIX, read_settings
+from milepost.wiring import build
 
 START_S = 30.0
 
@@ -44,11 +47,7 @@ class Hub:
         self._log = folder / "serve.log"
         self._environment = {**environment_of(self.database_url), **settings}
         self._processes: list[subprocess.Popen[bytes]] = []
-        self.account_id: str = self._run("account", "add", "bench", "--json")["account_id"]
-        self.key: str = self._run("account", "key", "add", "--account", self.account_id, "--json")[
-            "key"
-        ]
-        self._run("store", "add", "main", "--json")
+        self.account_id, self.key = asyncio.run(self._set_up())
         self.start()
 
     @property
@@ -117,17 +116,17 @@ class Hub:
                 process.kill()
                 process.wait()
 
-    def _run(self, *words: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "milepost.cli", *words],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"milepost {' '.join(words)}: {done.stderr}")
-        return json.loads(done.stdout)
+    async def _set_up(self) -> tuple[str, str]:
+        """The account and its key; the database is made for them."""
+        hub = build(read_settings(self._environment))
+        await hub.open(dispatch=False)
+        try:
+            account_id = (await hub.operations.add_account("bench")).account_id
+            key = await hub.operations.add_key(account_id, name="bench")
+            await hub.operations.put_store(account_id, MAIN)
+        finally:
+            await hub.close()
+        return account_id, key.text
 
     def _wait(self, process: subprocess.Popen[bytes], port: int) -> None:
         until = time.monotonic() + START_S

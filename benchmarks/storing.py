@@ -19,7 +19,7 @@ from milepost.orders.lifecycle import State
 from milepost.orders.model import Order, OrderContent
 from milepost.orders.model import Store as StoreRecord
 from milepost.ports import Changes, OrderRef, Snapshot, Store
-from milepost.settings import PREFIX, read_settings
+from milepost.settings import read_settings
 from milepost.wiring import Ulids, build
 
 T = TypeVar("T")
@@ -38,9 +38,7 @@ def at_store(database_url: str, doing: Callable[[Store], Coroutine[Any, Any, T]]
     """What comes of doing something at the store of this database, which it opens and closes."""
 
     async def run() -> T:
-        environment = environment_of(database_url)
-        ours = {k: v for k, v in environment.items() if k.startswith(PREFIX)}
-        hub = build(read_settings(ours))
+        hub = build(read_settings(environment_of(database_url)))
         await hub.open(dispatch=False)
         try:
             return await doing(hub.store)

@@ -23,7 +23,7 @@ from fastapi import FastAPI
 
 from milepost.api.app import create_app
 from milepost.delivery.model import DeliveryState, Reply, Request
-from milepost.emulators import withings
+from milepost.emulators import shipmonk, withings
 from milepost.settings import Settings
 from milepost.wiring import Hub, build
 
@@ -169,7 +169,10 @@ def opened(
     hub = build(Settings(**given), post=outside.post, clock=clock)  # type: ignore[arg-type]
     app = create_app(
         hub,
-        beside=withings.routes(hub, body_within_s=body_within_s),
+        beside=(
+            *withings.routes(hub, body_within_s=body_within_s),
+            *shipmonk.routes(hub, body_within_s=body_within_s),
+        ),
         body_within_s=body_within_s,
         clock=clock.seconds,
     )

@@ -24,6 +24,8 @@ UNKNOWN = {
 BODIES: dict[str, Any] = {
     "changeClient": {"name": "mine now"},
     "replaceOrder": {},
+    "rotateSecret": {},
+    "eraseOrder": {},
     "changeEndpoint": {"description": "mine now"},
 }
 

@@ -244,7 +244,7 @@ def test_what_came_of_a_parcel_is_kept_and_ends_the_lease(desk: Desk) -> None:
     put(desk)
     order = ship(desk, "K1")
     (found,) = claim(desk)
-    after = {
+    after: dict[str, Any] = {
         "due_at": at(500),
         "asked_at": at(1),
         "asks": 1,

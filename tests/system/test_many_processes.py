@@ -83,11 +83,11 @@ class Traffic(threading.Thread):
             ]
             reply = self._hub.ask("POST", "/v1/updates/batch", {"updates": updates}, key=key)
             self.refused += [] if reply.status == 200 else [reply]
-            time.sleep(0.4)
+            time.sleep(0.1)
 
 
 def slowly(_n: int) -> int:
-    time.sleep(0.004)
+    time.sleep(0.012)
     return 204
 
 
@@ -95,8 +95,13 @@ def is_ready(process: Process) -> bool:
     return process.ask("GET", "/readyz").status == 200
 
 
-def check_lanes(receipts: list[Receipt], *, orders: int) -> int:
-    """Every lane is whole and in order; how many came twice, each under its one name."""
+def has_lost(worker: Process) -> bool:
+    """Whether it woke up with heads that others had taken over meanwhile."""
+    return "leases_lost" in worker.log()
+
+
+def check_lanes(receipts: list[Receipt], *, orders: int) -> None:
+    """Every lane is whole and in order; what came twice came under its one name."""
     lanes: dict[str, list[Receipt]] = defaultdict(list)
     names: dict[tuple[str, int], set[str]] = defaultdict(set)
     for receipt in receipts:
@@ -107,7 +112,6 @@ def check_lanes(receipts: list[Receipt], *, orders: int) -> int:
         assert {r.sequence for r in lane} == set(range(1, len(LIFE) + 2)), order_id
         assert all(a.sequence <= b.sequence for a, b in pairwise(lane)), order_id
     assert all(len(ids) == 1 for ids in names.values())
-    return len(receipts) - len(names)
 
 
 def test_a_worker_that_was_frozen_past_its_lease_reorders_nothing(
@@ -123,11 +127,13 @@ def test_a_worker_that_was_frozen_past_its_lease_reorders_nothing(
         add_endpoint(hub, receiver, concurrency=1, timeout_s=1)
         traffic = Traffic(hub, orders=orders)
         traffic.start()
-        for frozen in workers:
+        for frozen in workers * 4:
             time.sleep(0.15)
             frozen.send(signal.SIGSTOP)
             time.sleep(LEASE_S + 0.5)
             frozen.send(signal.SIGCONT)
+            if any(has_lost(worker) for worker in workers):
+                break
         traffic.join(60)
         assert not traffic.refused
         whole = orders * (len(LIFE) + 1)
@@ -136,7 +142,7 @@ def test_a_worker_that_was_frozen_past_its_lease_reorders_nothing(
         assert hub.stop() == 0
     assert not receiver.unverified
     check_lanes(receiver.accepted(), orders=orders)
-    assert any("leases_lost" in worker.log() for worker in workers)
+    assert any(has_lost(worker) for worker in workers)
 
 
 def test_processes_outlive_a_restart_of_the_database(

@@ -91,6 +91,9 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
         "resendOrder": {"order_id": _ORDER_ID, "first": 2, "last": 4},
         "resendLatest": {"endpoint_id": _ENDPOINT_ID, "since": "2026-11-20T09:00:00Z"},
         "changeEndpoint": {"description": "the customer portal", "statuses": None},
+        "rotateSecret": {"overlap_s": 86_400},
+        "eraseOrder": {"abandon_pending": True, "note": "request 4711"},
+        "findPerson": {"email": "ada@example.com"},
         "dismissAttention": {"items": [f"delivery:{_ORDER_ID}-2-{_ENDPOINT_ID}"]},
         "addClient": {
             "name": "shop",

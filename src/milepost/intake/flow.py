@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import cast
 
 from milepost.contracts.contract import Contract
+from milepost.delivery.model import Claimed
 from milepost.errors import Overloaded, Stopping
 from milepost.intake.decision import Decision, Outlet, Submission
 from milepost.intake.inputs import (
@@ -25,7 +27,8 @@ from milepost.intake.inputs import (
     UpdateResult,
 )
 from milepost.metrics import Metrics
-from milepost.ports import NewId, Now, Store
+from milepost.ports import Lease, NewId, Now, Store
+from milepost.ports.tracing import Tracing
 
 MOST_IN_A_TRANSACTION = 2_000
 """Items that share one commit; more would make the first of them wait too long."""
@@ -45,6 +48,7 @@ class Intake:
         max_waiting: int,
         admit: Callable[[], Awaitable[None]],
         metrics: Metrics,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -54,6 +58,7 @@ class Intake:
         self._max_waiting = max_waiting
         self._admit = admit
         self._metrics = metrics
+        self._tracing = tracing
         metrics.watch(
             "milepost_intake_items_waiting",
             "Orders and updates that wait for their transaction.",
@@ -100,7 +105,11 @@ class Intake:
         if self._count and self._count + len(inputs) > self._max_waiting:
             raise Overloaded("Too much is waiting to be stored; try again in a moment")
         submission = Submission(
-            account_id, inputs, asyncio.get_running_loop().create_future(), whole=whole
+            account_id,
+            inputs,
+            asyncio.get_running_loop().create_future(),
+            whole=whole,
+            origin=None if self._tracing is None else self._tracing.here(),
         )
         self._waiting.append(submission)
         self._count += len(inputs)
@@ -134,9 +143,10 @@ class Intake:
             batch, rooms=self._rooms, outlet=self._outlet, now=now, new_id=self._new_id
         )
         try:
-            claimed = await self._store.change_orders(
-                decision.refs, decide=decision.decide, lease=lease, now=now
-            )
+            if self._tracing is None:
+                claimed = await self._change(decision, lease=lease, now=now)
+            else:
+                claimed = await self._trace(batch, decision, self._tracing, lease=lease, now=now)
         except Exception as error:  # noqa: BLE001 - whatever it is, each caller must get it
             decision.give_back(())
             _fail(batch, error)
@@ -149,6 +159,28 @@ class Intake:
             if decision.queued.total() > len(claimed):
                 self._outlet.look()
             self._count_up(decision)
+
+    async def _change(
+        self, decision: Decision, *, lease: Lease, now: datetime
+    ) -> Sequence[Claimed]:
+        return await self._store.change_orders(
+            decision.refs, decide=decision.decide, lease=lease, now=now
+        )
+
+    async def _trace(
+        self,
+        batch: list[Submission],
+        decision: Decision,
+        tracing: Tracing,
+        *,
+        lease: Lease,
+        now: datetime,
+    ) -> Sequence[Claimed]:
+        origins = [submission.origin for submission in batch]
+        with tracing.transaction(origins, items=len(decision.refs)) as transaction:
+            claimed = await self._change(decision, lease=lease, now=now)
+            transaction.queued(decision.told)
+        return claimed
 
     def _count_up(self, decision: Decision) -> None:
         results = [result for one in decision.results for result in one]

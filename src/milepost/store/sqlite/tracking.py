@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from milepost.errors import UnknownRecord
 from milepost.orders.model import Order
@@ -13,7 +12,7 @@ from milepost.orders.tracking import Scan, Tracking, remembered
 from milepost.ports import Lease, OrderRef
 from milepost.ports.tracking import CarrierSource, Looked, Watched
 from milepost.sealing import Vault
-from milepost.store.rows import micros
+from milepost.store.rows import Row, micros
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.snapshot import read_orders
@@ -86,13 +85,13 @@ def claim_trackings(
     session: Session, rooms: Mapping[str, int], *, lease: Lease, now: datetime
 ) -> list[Tracking]:
     until = micros(lease.until)
-    leases: list[Any] = []
+    leases: list[Row] = []
     claimed: list[Tracking] = []
     for account_id, room in rooms.items():
         for row in session.rows(
             "due_trackings", account_id=account_id, now=micros(now), limit=room
         ):
-            leases += (*row[:3], lease.owner, until)
+            leases.append((*row[:3], lease.owner, until))
             claimed.append(tracking_of((*row[:4], until, *row[5:])))
     session.batch("lease_trackings", leases)
     return claimed
@@ -100,7 +99,7 @@ def claim_trackings(
 
 def settle_trackings(session: Session, looked: Sequence[Looked], *, owner: str) -> int:
     rows = (settled_row(one) for one in looked)
-    told = [value for row in rows for value in (*row[:3], owner, *row[3:])]
+    told = [(*row[:3], owner, *row[3:]) for row in rows]
     return len(session.batch("settle_trackings", told))
 
 
