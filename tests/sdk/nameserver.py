@@ -59,11 +59,9 @@ class NameServer:
 def name_server(zone: Zone, **given: object) -> Iterator[NameServer]:
     """A server for these names, while the test runs."""
     server = NameServer(zone, **given)  # type: ignore[arg-type]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
+    udp, tcp = _bound()
+    with udp, tcp:
         server.port = udp.getsockname()[1]
-        tcp.bind(("127.0.0.1", server.port))
-        tcp.listen()
         threads = [_running(_serve_udp, server, udp), _running(_serve_tcp, server, tcp)]
         try:
             yield server
@@ -77,6 +75,23 @@ def name_server(zone: Zone, **given: object) -> Iterator[NameServer]:
             for thread in threads:
                 thread.join(5)
                 assert not thread.is_alive()
+
+
+def _bound() -> tuple[socket.socket, socket.socket]:
+    """Two sockets on the same port, which nobody else uses for either of the two."""
+    for _ in range(100):
+        udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            udp.bind(("127.0.0.1", 0))
+            tcp.bind(("127.0.0.1", udp.getsockname()[1]))
+            tcp.listen()
+        except OSError:
+            udp.close()
+            tcp.close()
+        else:
+            return udp, tcp
+    raise AssertionError("no port is free for both")
 
 
 def _running(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +31,7 @@ from milepost.orders.model import Store as StoreRecord
 from milepost.orders.move import move
 from milepost.ports import Changes, Lease, OrderRef, Quarantined, Snapshot
 from milepost.ports.rehearsals import Rehearsal
+from milepost.ports.tracing import Origin
 
 
 class Outlet(Protocol):
@@ -54,12 +55,16 @@ class Outlet(Protocol):
 
 @dataclass(slots=True)
 class Submission:
-    """What one caller has told, and where its answer goes; `whole` is all of it or nothing."""
+    """What one caller has told, and where its answer goes; `whole` is all of it or nothing.
+
+    `origin` is what was going on when it was handed in, where that is traced.
+    """
 
     account_id: str
     inputs: Sequence[Input]
     done: asyncio.Future[Sequence[Result]]
     whole: bool = False
+    origin: Origin = None
 
 
 @dataclass(slots=True)
@@ -117,6 +122,11 @@ class Decision:
         self.refs = [_ref(s.account_id, item) for s in batch for item in s.inputs]
         self.results: list[list[Result]] = []
         self.queued: Counter[str] = Counter()
+
+    @property
+    def told(self) -> Iterable[tuple[str, int]]:
+        """The events that deliveries were queued of: each by its order id and sequence."""
+        return dict.fromkeys((d.order_id, d.sequence) for d in self._draft.deliveries)
 
     def give_back(self, claimed: Sequence[Claimed]) -> None:
         """Frees the room that was reserved for deliveries that did not get a lease."""
