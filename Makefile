@@ -39,10 +39,10 @@ check: $(VENV)/.dev ## Check format, style, types and walls
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.dev ## Measure throughput and latency beside their limits (ARGS=--json)
+bench: $(VENV)/.dev ## Measure throughput and latency beside their limits (ARGS="--store postgres")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/.dev ## Kill and freeze everything under traffic, and check (ARGS="--minutes 10 --json")
+torture: $(VENV)/.dev ## Kill and freeze everything under traffic, and check (ARGS="--store postgres")
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 clean: ## Remove the environments and every cache

@@ -231,9 +231,14 @@ class Operations:
         return endpoint
 
     async def resume_endpoint(self, account_id: str, endpoint_id: str) -> Endpoint:
-        """Sends what was parked, and goes on; tells who subscribed. Raises UnknownRecord."""
+        """Sends what was parked, and goes on; tells who subscribed.
+
+        Raises UnknownRecord, and InvalidInput for one whose secrets were lost.
+        """
         now = self._now()
         known = await self._store.endpoint(account_id, endpoint_id)
+        if not known.secrets:
+            raise InvalidInput(field="", expected="a signing secret: rotate it first")
         endpoint = await self._store.set_endpoint_state(
             account_id,
             endpoint_id,

@@ -135,6 +135,11 @@ class Upkeep:
     def start(self) -> None:
         """Does it from time to time, as long as nobody else has."""
         self._work = asyncio.create_task(self._for_ever())
+        self._work.add_done_callback(self._ended)
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled() and (error := work.exception()) is not None:
+            self._log.error("upkeep_failed", exc_info=error)
 
     async def stop(self) -> None:
         """Leaves what it was about to the next one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import secrets
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from milepost import __version__
 from milepost.attention import Attention
@@ -57,6 +59,9 @@ from milepost.sources import Sources
 from milepost.store.sqlite import SqliteStore
 from milepost.tracker import Tracker
 from milepost.upkeep import Retention, Upkeep
+
+if TYPE_CHECKING:
+    from milepost.traces.spans import Traces
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
@@ -141,6 +146,7 @@ class Hub:
     now: Now
     new_id: NewId
     sender: Sender | None = None
+    traces: Traces | None = None
     dispatches: bool = False
 
     async def open(self, *, dispatch: bool) -> None:
@@ -171,6 +177,8 @@ class Hub:
             await self.sender.close()
         await self.pressure.stop()
         await self.store.close()
+        if self.traces is not None:
+            await asyncio.to_thread(self.traces.close)
 
 
 def open_store(settings: Settings, *, metrics: Metrics, vault: Vault) -> Store:
@@ -334,8 +342,14 @@ def _tracking(
     return Tracking(tracker, scans, sources, wire)
 
 
-def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> Hub:
-    """A hub that is not open yet; `post` and `clock` are given by tests only."""
+def build(
+    settings: Settings,
+    *,
+    traces: Traces | None = None,
+    post: Post | None = None,
+    clock: Now = now,
+) -> Hub:
+    """A hub that is not open yet, and closes `traces` too; tests alone give `post` and `clock`."""
     metrics = Metrics()
     vault = Vault(source_of(settings))
     store = open_store(settings, metrics=metrics, vault=vault)
@@ -350,7 +364,7 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         post = sender.post
     dispatcher = Dispatcher(
         store,
-        post=post,
+        post=post if traces is None else traces.sending(post),
         rooms=ROOMS,
         now=clock,
         steady_s=steady_s,
@@ -381,6 +395,7 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         max_waiting=settings.max_waiting,
         admit=pressure.admit,
         metrics=metrics,
+        tracing=traces,
     )
     operations = Operations(
         store,
@@ -438,4 +453,5 @@ def build(settings: Settings, *, post: Post | None = None, clock: Now = now) -> 
         now=clock,
         new_id=new_id,
         sender=sender,
+        traces=traces,
     )

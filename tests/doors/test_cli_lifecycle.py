@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from milepost.contracts import ROOMS
 from milepost.orders.graph import explain, mermaid, svg
 from milepost.orders.lifecycle import State
 from tests.doors.command_line import CommandLine, command_line
@@ -82,3 +83,15 @@ def test_a_file_that_cannot_be_written_is_one_line(cli: CommandLine) -> None:
 
 def test_the_svg_has_every_edge_already(cli: CommandLine) -> None:
     assert cli("lifecycle", "graph", "--format", "svg", "--full").code == 2
+
+
+def test_the_words_of_a_contract_are_drawn_by_its_name(cli: CommandLine) -> None:
+    diagram = ROOMS["withings"].diagram
+    assert diagram is not None
+    words = ("lifecycle", "graph", "--contract", "withings")
+    assert cli(*words).out == diagram.mermaid(False)
+    assert cli(*words, "--full").out == diagram.mermaid(True)
+    assert cli(*words, "--format", "svg").out == diagram.svg()
+    assert cli(*words, "--json").json["contract"] == "withings"
+    said = cli("lifecycle", "graph", "--contract", "standard")
+    assert (said.code, "withings" in said.err) == (2, True)

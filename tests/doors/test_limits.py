@@ -264,3 +264,25 @@ def intake_requests(desk: Desk) -> list[Answer]:
         desk.post("/v1/updates", UPDATE),
         desk.post("/v1/updates/batch", {"updates": [UPDATE]}),
     ]
+
+
+def test_however_many_ask_at_once_whether_it_is_ready_the_database_is_asked_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    keys = desk.hub.store.keys
+
+    async def counted(account_id: str) -> Any:
+        nonlocal asked
+        asked += 1
+        return await keys(account_id)
+
+    monkeypatch.setattr(desk.hub.store, "keys", counted)
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(desk.hub.insights.check() for _ in range(20)))
+
+    desk.run(all_at_once())
+    assert asked == 1
+    desk.run(desk.hub.insights.check())
+    assert asked == 2

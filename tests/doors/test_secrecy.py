@@ -269,6 +269,8 @@ def test_a_key_that_is_lost_costs_the_secrets_and_nothing_else(cli: CommandLine)
     assert len(cli.ok("order", "list")["orders"]) == 1
     shown = cli.ok("endpoint", "show", name)
     assert (shown["state"], shown["secrets_count"]) == ("paused", 0)
+    refused = cli("endpoint", "resume", name)
+    assert (refused.code, "rotate" in refused.err) == (2, True)
     assert cli.ok("endpoint", "rotate", name)["secret"].startswith("whsec_")
     assert cli.ok("endpoint", "resume", name)["state"] == "active"
 

@@ -54,13 +54,19 @@ def imported(*folders: str) -> dict[str, str]:
 
 
 def distributions_of(packages: dict[str, str]) -> dict[str, str]:
-    """The distributions that packages from outside come from, each with a module that needs it."""
+    """The distributions that packages from outside come from, each with a module that needs it.
+
+    Of several that share a package those that are declared count, or else the first.
+    """
     providers = metadata.packages_distributions()
-    return {
-        distribution(providers.get(package, [package])[0]): module
-        for package, module in packages.items()
-        if package not in sys.stdlib_module_names and package not in OURS
-    }
+    found: dict[str, str] = {}
+    for package, module in packages.items():
+        if package in sys.stdlib_module_names or package in OURS:
+            continue
+        names = [distribution(name) for name in providers.get(package, [package])]
+        known = [name for name in names if name in declared() | optional()]
+        found |= dict.fromkeys(known or names[:1], module)
+    return found
 
 
 def declared() -> set[str]:
@@ -68,6 +74,12 @@ def declared() -> set[str]:
     return {distribution(text) for text in toml("pyproject.toml")["project"]["dependencies"]} - {
         "milepost-receiver"
     }
+
+
+def optional() -> set[str]:
+    """The distributions that Milepost can run with, by the extra that asks for them."""
+    extras = toml("pyproject.toml")["project"]["optional-dependencies"]
+    return {distribution(text) for texts in extras.values() for text in texts}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -87,6 +99,7 @@ def test_no_lock_holds_an_address_or_a_path(lock: str) -> None:
 
 def test_everything_declared_is_locked() -> None:
     groups = toml("pyproject.toml")["dependency-groups"]
+    assert optional() <= set(entries("requirements-dev.txt"))
     build = {distribution(text) for text in groups["build"]}
     assert declared() | build <= set(entries("requirements.txt"))
     assert {distribution(text) for text in groups["dev"]} <= set(entries("requirements-dev.txt"))
@@ -116,7 +129,7 @@ def test_what_milepost_imports_is_declared() -> None:
     undeclared = {
         name: module
         for name, module in distributions_of(imported("src")).items()
-        if name not in declared()
+        if name not in declared() | optional()
     }
     assert undeclared == {}
 

@@ -13,8 +13,10 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 
+import asyncpg
+
 from benchmarks import postgres
-from benchmarks.postgres import execute
+from benchmarks.postgres import ask, execute
 from milepost.store.postgres import PostgresStore
 from tests.keys import a_vault
 
@@ -81,6 +83,18 @@ BEGIN
 END
 $$
 """
+_CATALOGS = "class attribute constraint trigger proc namespace type"
+SHAPE = (
+    "SELECT array[\n"
+    + "".join(
+        f"(SELECT count(*) || ':' || max(xmin::text::bigint) FROM {table}),\n"
+        for table in ("schema_version", *(f"pg_{word}" for word in _CATALOGS.split()))
+    )
+    + "(SELECT count(*)::text FROM pg_db_role_setting JOIN pg_database"
+    " ON pg_database.oid = setdatabase WHERE datname = current_database())]::text"
+)
+"""Says something else after whatever alters the tables, their version or what is set for them."""
+
 _lent: dict[Path, str] = {}
 _free: list[str] = []
 
@@ -88,7 +102,8 @@ _free: list[str] = []
 def database_of(folder: Path) -> str:
     """The URL of the database of this folder, which stands for a test; the same for each call.
 
-    Databases go from hand to hand, because making one takes longer than most tests.
+    Databases go from hand to hand, because making one takes longer than most tests. One that a
+    test has altered is handed on to nobody.
     """
     if folder not in _lent:
         _lent[folder] = _free.pop() if _free else new_database()
@@ -98,5 +113,23 @@ def database_of(folder: Path) -> str:
 def give_back(folder: Path) -> None:
     """The folder's database is needed no more, and nobody is connected to it."""
     url = _lent.pop(folder)
-    asyncio.run(execute(url, EMPTY))
-    _free.append(url)
+    if asyncio.run(_emptied(url, shape=_new_shape())):
+        _free.append(url)
+
+
+@cache
+def _new_shape() -> str:
+    (found,) = ask(new_database(), SHAPE)
+    return str(found)
+
+
+async def _emptied(url: str, *, shape: str) -> bool:
+    """Whether the database still has this shape; its rows are gone then."""
+    connection = await asyncpg.connect(url)
+    try:
+        if await connection.fetchval(SHAPE) != shape:
+            return False
+        await connection.execute(EMPTY)
+        return True
+    finally:
+        await connection.close()

@@ -79,11 +79,11 @@ def test_truths_arrive_as_they_were(ask: Any) -> None:
 
 
 def test_every_statement_has_a_caller_and_every_caller_a_statement() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
-    called = set(re.findall(r"\.(?:rows|row|write|batch)\(\s*\"(\w+)\"", code))
-    written = set(re.findall(r"[{ ]\"((?:insert|update|put|delete|append)_\w+)\"", code))
-    chosen = set(re.findall(r"\"((?:orders|deliveries)_(?:page|by)_?\w*)\"", code))
-    assert called | written | chosen | GUARDS == set(STATEMENTS) - UNUSED
+    rooms = (PACKAGE, PACKAGE.parent)
+    code = "\n".join(f.read_text(encoding="utf-8") for room in rooms for f in room.glob("*.py"))
+    assert set(re.findall(r"\.(?:rows|row|write|batch)\(\s*\"(\w+)\"", code)) <= set(STATEMENTS)
+    # Some are chosen from tables of names.
+    assert set(STATEMENTS) - set(re.findall(r"\"(\w+)\"", code)) == UNUSED
 
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS))

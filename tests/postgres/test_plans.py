@@ -18,6 +18,7 @@ import pytest
 
 from milepost.delivery.model import DeliveryState
 from milepost.orders.events import Verdict
+from milepost.store.listing import DRIVERS
 from milepost.store.postgres.commands import GUARDS, STATEMENTS, single
 from milepost.store.postgres.pool import SETTINGS
 from tests.postgres.filling import fill, fill_fast
@@ -66,6 +67,9 @@ LISTS = {
     "deliveries_page_in_parts",
     "resends_page",
     "undelivered",
+    "listed",
+    "listed_in_states",
+    *(name for name, _ in DRIVERS),
 }
 BY_ID = sorted(set(STATEMENTS) - COUNTS - UNUSED - LISTS - GUARDS - {"every_store"})
 
@@ -103,6 +107,10 @@ class Planner:
 
     def steps(self, name: str, given: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
         """Every scan in the plan."""
+        return list(_scans(self.plan(name, given)))
+
+    def plan(self, name: str, given: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The whole of it."""
         text = single(name, given).text
         self._prepared += 1
         prepared = f"s{self._prepared}"
@@ -112,7 +120,8 @@ class Planner:
         found = self._run(
             self._connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {prepared}{values}")
         )
-        return list(_scans(json.loads(found)[0]["Plan"]))
+        plan: dict[str, Any] = json.loads(found)[0]["Plan"]
+        return plan
 
 
 def _scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -120,6 +129,18 @@ def _scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield plan
     for inner in plan.get("Plans", ()):
         yield from _scans(inner)
+
+
+def _sorts_before_a_limit(plan: dict[str, Any]) -> bool:
+    """Whether rows of a table are sorted before the innermost limit has chosen among them."""
+    inner = plan.get("Plans", ())
+    if "Sort" in plan["Node Type"]:
+        return not any(_limits(step) for step in inner)
+    return any(map(_sorts_before_a_limit, inner))
+
+
+def _limits(plan: dict[str, Any]) -> bool:
+    return plan["Node Type"] == "Limit" or any(map(_limits, plan.get("Plans", ())))
 
 
 def named(step: dict[str, Any]) -> str:
@@ -145,12 +166,14 @@ def test_a_statement_reads_no_table_and_no_account_from_end_to_end(
     small = {
         "accounts",
         "api_keys",
+        "carrier_sources",
         "client_applications",
         "endpoint_health",
         "endpoints",
         "setups",
         "stores",
         "upkeep",
+        "warehouses",
     }
     for given in {frozenset[str](), STATEMENTS[name].options}:
         found = [step for step in planner.steps(name, given) if walks(step)]
@@ -254,6 +277,42 @@ def test_a_page_of_some_orders_is_read_in_order_from_an_index(
     assert ("order_id <" in condition(part[0])) == bool(after)
     rest = [s for s in steps if s not in part]
     assert {named(s) for s in rest} == {"orders_by_store", "orders_pkey", "order_contents_pkey"}
+
+
+LISTINGS: list[tuple[str, tuple[str, ...], str, str]] = [
+    ("listed", (), "orders_pkey", "account_id"),
+    ("listed", ("usual_type",), "orders_pkey", "account_id"),
+    ("listed_by_key", ("order_keys",), "orders_by_key", "order_key = "),
+    ("listed_by_number", ("order_numbers",), "orders_by_number", "order_number = "),
+    ("listed_by_number", ("order_numbers",), "orders_by_key", "order_key = "),
+    ("listed_by_type", ("order_type",), "orders_by_type", "order_type = "),
+    ("listed_by_shipping", ("shipped_from",), "orders_by_shipping", "shipped_at >= "),
+    ("listed_by_shipping", ("shipped_to", "states"), "orders_by_shipping", "shipped_at <= "),
+    ("listed_by_update", ("updated_from", "store"), "orders_by_update", "updated_at >= "),
+    ("listed_by_update", ("updated_to",), "orders_by_update", "updated_at <= "),
+    ("listed_in_states", (), "orders_by_store", "state = "),
+    ("listed_in_states", ("store", "usual_type"), "orders_by_store", "state = "),
+]
+"""Statements of a merchant's listing, what is asked for, and through which index by what."""
+
+IN_ORDER = {"listed", "listed_by_type", "listed_by_shipping", "listed_by_update"}
+"""Those that stop reading when a page, or what a listing reaches, is full."""
+
+
+@pytest.mark.parametrize("order", ["oldest_first", "newest_first"])
+@pytest.mark.parametrize(("name", "words", "index", "by"), LISTINGS)
+def test_a_merchants_listing_is_read_through_the_index_of_what_it_asks_for(
+    planner: Planner, name: str, words: tuple[str, ...], index: str, by: str, order: str
+) -> None:
+    plan = planner.plan(name, frozenset((*words, order)))
+    steps = list(_scans(plan))
+    (found,) = [s for s in steps if named(s) == index and by in condition(s)]
+    assert {named(s) for s in steps} <= {"orders_by_number", "orders_by_key", index}
+    assert not [s for s in steps if walks(s) and name not in {"listed", "listed_in_states"}]
+    if name in IN_ORDER:
+        wanted = "Forward" if order == "oldest_first" else "Backward"
+        assert found["Scan Direction"] == wanted
+        assert not _sorts_before_a_limit(plan), plan
 
 
 @pytest.mark.parametrize("after", [(), ("after_endpoint", "after_created")])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.flows.test_resends import walks
 from tests.postgres.test_lane_walks import WalkOnPostgres
 from tests.store.test_resend_walks import SETTINGS, ResendWalk
 

@@ -117,6 +117,11 @@ def create_app(
     app.router.routes.extend(beside)
     app.router.default = _no_such_path
     app.add_middleware(Envelope, metrics=hub.metrics, log_requests=log_requests)
+    if hub.traces is not None:
+        # Its library is only loaded where it is asked for.
+        from milepost.api.spans import Spans  # noqa: PLC0415
+
+        app.add_middleware(Spans, traces=hub.traces)
     return app
 
 

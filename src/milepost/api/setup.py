@@ -200,7 +200,7 @@ ROUTES = (
         query=Nothing,
         body=Nothing,
         answers={Status.OK: EndpointView},
-        problems=(UnknownRecord,),
+        problems=(UnknownRecord, InvalidInput),
     ),
     Route(
         method="POST",

@@ -26,6 +26,7 @@ from milepost.cli.output import answer, hint, stderr
 from milepost.logs import logger, set_up_logs
 from milepost.operations import Operations
 from milepost.settings import Settings
+from milepost.traces import open_traces
 from milepost.wiring import build
 
 FIRST_ACCOUNT = FIRST_STORE = "main"
@@ -72,7 +73,7 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
     url = url_of(bound)
     stop = stop_event(at_end_of_input=until_eof)
     log = logger("serve")
-    hub = build(settings)
+    hub = build(settings, traces=open_traces(os.environ))
     try:
         await hub.open(dispatch=dispatch)
         first = await begin(hub.operations)

@@ -26,6 +26,7 @@ from milepost.cli.serve import allow_many_files, collect_rarely
 from milepost.cli.session import check_there
 from milepost.logs import logger, set_up_logs
 from milepost.settings import Settings
+from milepost.traces import open_traces
 from milepost.wiring import Hub, build
 
 
@@ -37,7 +38,7 @@ async def _work(settings: Settings, *, port: int | None, as_json: bool, until_eo
     url = None if bound is None else url_of(bound)
     stop = stop_event(at_end_of_input=until_eof)
     log = logger("work")
-    hub = build(settings)
+    hub = build(settings, traces=open_traces(os.environ))
 
     def started() -> None:
         _announce(url, settings=settings, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from milepost.contracts.contract import Contract
@@ -43,9 +44,21 @@ class Insights:
     def __init__(self, store: Store, *, rooms: Mapping[str, Contract]) -> None:
         self._store = store
         self._rooms = rooms
+        self._checking: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Raises StoreError when the database does not answer."""
+        """Raises StoreError when the database does not answer.
+
+        It is asked once for all who ask at the same time: anybody may.
+        """
+        checking = self._checking
+        if checking is None or checking.done():
+            checking = self._checking = asyncio.create_task(self._check())
+            # Whoever asked may have gone by the time that it fails.
+            checking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(checking)
+
+    async def _check(self) -> None:
         await self._store.keys("")
 
     async def counts(self, account_id: str | None = None) -> Counts:

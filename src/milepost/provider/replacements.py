@@ -12,7 +12,7 @@ from milepost.errors import AlreadyExists, InvalidInput, MilepostError
 from milepost.intake import Intake, OrderInput, OrderResult
 from milepost.orders.events import Update
 from milepost.orders.lifecycle import State
-from milepost.orders.model import Address, Line, Name, Order, OrderContent, Text
+from milepost.orders.model import Address, Line, Name, Order, OrderContent, Text, check_amount
 from milepost.ports import Now
 
 MOST_OF_AN_ORDER = 99
@@ -31,6 +31,10 @@ class ReplacementInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ship_to: Address | None = None
     original_serial_number: Name | None = None
     note: Text | None = None
+
+    def __post_init__(self) -> None:
+        for place, line in enumerate(self.lines or ()):
+            check_amount(f"lines[{place}].price", line.price)
 
 
 class Replacements:

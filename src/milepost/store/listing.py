@@ -23,7 +23,7 @@ MOST = 1_000_000
 
 
 class Plan(NamedTuple):
-    """A statement and its parameters; without a name it is the orders of some states."""
+    """A statement and its parameters; without a name it is a store's orders, of some states."""
 
     name: str | None
     values: dict[str, Any]
@@ -31,10 +31,10 @@ class Plan(NamedTuple):
 
 
 def plan(wanted: OrderListing, *, skip: int, limit: int, newest_first: bool) -> Plan | None:
-    """How to read this page; None for one that lies beyond what a listing reaches."""
+    """How to read this page; None for one that shows nothing, such as one beyond the reach."""
     filtered = wanted != OrderListing()
     reach = MOST_FILTERED if filtered else MOST
-    if skip >= reach:
+    if skip >= reach or wanted.states == ():
         return None
     usual = wanted.order_type == USUAL_ORDER_TYPE.decode()
     asked: dict[str, Any] = {
@@ -55,6 +55,6 @@ def plan(wanted: OrderListing, *, skip: int, limit: int, newest_first: bool) -> 
     for name, fields in DRIVERS:
         if any(field in given for field in fields):
             return Plan(name, {**given, **page}, wanted.states or ())
-    if wanted.states is not None and not given:
-        return Plan(None, page, wanted.states)
-    return Plan("listed", {**given, **page}, wanted.states or ())
+    if wanted.states is not None or wanted.store is not None:
+        return Plan(None, {**given, **page}, wanted.states or ())
+    return Plan("listed", {**given, **page}, ())

@@ -31,6 +31,7 @@ from milepost.orders.lifecycle import Reason, State
 from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
 from milepost.ports import Account, ApiKey, Quarantined
 from milepost.sealing import Vault
+from milepost.store.compression import plain
 from milepost.store.sealed import sealed_of, secrets_of
 
 Row = tuple[Any, ...]
@@ -94,7 +95,7 @@ def _texts(texts: tuple[str, ...] | None) -> str | None:
 
 
 def content_bytes(content: OrderContent) -> bytes:
-    """What was ordered, as the JSON that is kept."""
+    """What was ordered, as the JSON that is kept, which is compressed as it is written."""
     return _json.encode(content)
 
 
@@ -149,7 +150,7 @@ def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
         source_sequence=row[11],
         updating=bool(row[12]),
         shipped_at=moment_or_none(row[13]),
-        content=_read_content.decode(row[14]),
+        content=_read_content.decode(plain(row[14])),
         erased_at=moment_or_none(row[15]),
         parcels=parcels,
     )
@@ -378,7 +379,7 @@ def claimed_of(row: Row, *, endpoint: Endpoint) -> Claimed:
         attempts=row[3],
         tries=row[4],
         replay=row[5],
-        body=Body(content=row[6], content_type=row[7]),
+        body=Body(content=plain(row[6]), content_type=row[7]),
         received_at=moment(row[8]) if len(row) > 8 else None,
     )
 

@@ -43,7 +43,7 @@ REMEMBERED = 10_000
 """Of how many events this process knows from which transaction they came."""
 
 MOST_LINKS = 100
-CLOSE_WITHIN_S = 5.0
+CLOSE_WITHIN_S = 2.0
 """How long the end of a process waits for spans to be taken."""
 
 _ATTRIBUTES = {

@@ -8,6 +8,7 @@ from functools import partial
 from milepost.errors import DeliveriesPending, UnknownRecord
 from milepost.ports import OrderRef
 from milepost.ports.upkeep import Erase, Erased, ErasedBody
+from milepost.store.compression import plain
 from milepost.store.postgres.pool import Pool
 from milepost.store.postgres.records import changed_setup
 from milepost.store.postgres.session import Session
@@ -90,7 +91,8 @@ async def _erase_bodies(session: Session, named: dict[str, str], *, limit: int) 
     while erased < limit:
         some = min(limit - erased, BODIES_AT_ONCE)
         rows = await session.rows("bodies_to_erase", **named, limit=some)
-        for sequence, variant, content_type, content in rows:
+        for sequence, variant, content_type, kept in rows:
+            content = plain(kept)
             body = {**named, "sequence": sequence, "variant": variant}
             await session.write(
                 "add_erased_body",

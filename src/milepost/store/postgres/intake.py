@@ -25,6 +25,7 @@ from milepost.orders.events import Verdict
 from milepost.orders.model import Order, Parcel
 from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined, Snapshot
 from milepost.store.client_rows import rehearsal_row
+from milepost.store.compression import compressed_rows
 from milepost.store.postgres.commands import batch
 from milepost.store.postgres.leases import Held, Lane, Leases
 from milepost.store.postgres.pool import Pool
@@ -220,8 +221,8 @@ def _order_rows(
     return {
         "insert_orders": list(map(order_row, created)),
         "update_orders": list(map(order_row, changed)),
-        "insert_contents": list(map(_content_row, created)),
-        "update_contents": contents,
+        "insert_contents": compressed_rows(list(map(_content_row, created))),
+        "update_contents": compressed_rows(contents),
         "delete_parcels": gone,
         "put_parcels": parcels,
         "insert_events": sorted(map(event_row, changes.events), key=_event_key),

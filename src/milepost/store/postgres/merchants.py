@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from milepost.errors import AlreadyExists, UnknownRecord
+from milepost.orders.lifecycle import State
 from milepost.orders.model import Order
 from milepost.ports import OrderRef
 from milepost.ports.merchants import OrderListing, WarehouseRecord
@@ -62,6 +63,8 @@ async def listed_orders(
         if name in values:
             values[name] = list(values[name])
     states = [state.value for state in found.states] or None
+    if found.name is None:
+        states = states or [state.value for state in State]
     async with session.one_state():
         rows = await session.rows(
             found.name or "listed_in_states",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from milepost.delivery.model import Body, Claimed, EndpointState, LanePolicy, NewDelivery
 from milepost.ports import Lease
+from milepost.store.compression import compressed_rows
 from milepost.store.postgres.leases import Lane
 from milepost.store.postgres.session import Session
 from milepost.store.rows import Row, micros
@@ -167,7 +168,7 @@ class Queue:
         lanes = sorted(self._firsts)
         return {
             "insert_deliveries": self._deliveries,
-            "insert_bodies": self._bodies,
+            "insert_bodies": compressed_rows(self._bodies),
             "insert_lanes": [
                 (*lane, self._firsts[lane], self._latest[lane], *self._new[lane])
                 for lane in lanes

@@ -24,6 +24,7 @@ from milepost.ports import (
     Quarantined,
 )
 from milepost.sealing import Vault
+from milepost.store.compression import plain
 from milepost.store.cursors import Number, read_cursor, write_cursor
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.snapshot import read_orders, read_parcels
@@ -198,7 +199,7 @@ async def delivery(
     )
     if row is None:
         raise UnknownRecord(f"{order_id}, sequence {sequence}")
-    return delivery_of(row), row[15] or b""
+    return delivery_of(row), plain(row[15] or b"")
 
 
 async def attempts(

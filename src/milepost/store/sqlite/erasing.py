@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from milepost.errors import DeliveriesPending, UnknownRecord
-from milepost.orders.model import Order
 from milepost.ports import OrderRef
 from milepost.ports.upkeep import Erase, Erased, ErasedBody
+from milepost.store.compression import plain
 from milepost.store.rows import content_bytes, event_row, micros, parcel_row
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.session import Session, connect, store_errors
@@ -66,18 +65,14 @@ def erase_order(
     after, event = erase(order)
     with overwriting(session):
         session.write("mark_erased", **named, sequence=after.sequence, now=micros(now))
-        session.batch("put_contents", (account_id, order_id, content_bytes(after.content)))
+        session.batch("put_contents", [(account_id, order_id, content_bytes(after.content))])
         session.write("clear_parcels", **named, limit=len(order.parcels))
-    session.batch("put_parcels", _flat_parcels(after))
+    parcels = [parcel_row(after, parcel, position=i) for i, parcel in enumerate(after.parcels)]
+    session.batch("put_parcels", parcels)
     session.write("clear_tracking", **named)
-    session.batch("insert_events", event_row(event))
+    session.batch("insert_events", [event_row(event)])
     session.write("add_removal", **named, scope=PERSON_SCOPE, now=micros(now))
     return Erased(after, abandoned=pending)
-
-
-def _flat_parcels(order: Order) -> list[Any]:
-    rows = [parcel_row(order, parcel, position=i) for i, parcel in enumerate(order.parcels)]
-    return [value for row in rows for value in row]
 
 
 def erased_body(
@@ -109,7 +104,8 @@ def _erase_bodies(session: Session, order: dict[str, str], *, limit: int) -> int
     while erased < limit:
         some = min(limit - erased, BODIES_AT_ONCE)
         rows = session.rows("bodies_to_erase", **order, limit=some)
-        for sequence, variant, content_type, content in rows:
+        for sequence, variant, content_type, kept in rows:
+            content = plain(kept)
             body = {**order, "sequence": sequence, "variant": variant}
             session.write(
                 "add_erased_body",

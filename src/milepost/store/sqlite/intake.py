@@ -18,6 +18,7 @@ from milepost.delivery.model import (
 from milepost.orders.model import Order, Parcel
 from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined
 from milepost.store.client_rows import rehearsal_row
+from milepost.store.compression import compressed_rows
 from milepost.store.rows import (
     Row,
     content_bytes,
@@ -90,7 +91,7 @@ def _write_orders(session: Session, changes: Changes, *, before: Mapping[Name, O
         session.batch("insert_orders", list(map(order_row, changes.created)))
     if changes.changed:
         session.batch("update_orders", list(map(order_row, changes.changed)))
-    session.batch("put_contents", contents)
+    session.batch("put_contents", compressed_rows(contents))
     if gone:
         session.batch("delete_parcels", gone)
     if parcels:
@@ -252,7 +253,7 @@ class _Queue:
 
     def write(self) -> None:
         self._session.batch("insert_deliveries", self._deliveries)
-        self._session.batch("insert_bodies", self._bodies)
+        self._session.batch("insert_bodies", compressed_rows(self._bodies))
         self._session.batch("insert_lanes", self._lanes)
         if self._superseding:
             self._supersede()

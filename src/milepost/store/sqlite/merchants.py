@@ -76,6 +76,9 @@ def _in_states(
     session: Session, account_id: str, found: Plan, *, newest_first: bool
 ) -> Sequence[str]:
     """Each state's orders are in order in its index; the first of all are the first of each."""
+    if not found.states:
+        rows = session.rows("listed_by_store", account_id=account_id, **found.values)
+        return [row[0] for row in rows]
     skip, limit = found.values["skip"], found.values["limit"]
     values = {**found.values, "skip": 0, "limit": skip + limit}
     each = [

@@ -23,6 +23,7 @@ from milepost.ports import (
     Quarantined,
 )
 from milepost.sealing import Vault
+from milepost.store.compression import plain
 from milepost.store.cursors import Number, read_cursor, write_cursor
 from milepost.store.rows import (
     DELIVERY_STATES,
@@ -197,7 +198,7 @@ def delivery(
     )
     if row is None:
         raise UnknownRecord(f"{order_id}, sequence {sequence}")
-    return delivery_of(row), row[14] or b""
+    return delivery_of(row), plain(row[14] or b"")
 
 
 def attempts(

@@ -49,19 +49,14 @@ def reopen(
     rows = session.batch(
         "reopen_deliveries",
         [
-            value
+            (account_id, order_id, endpoint_id, sequence, settled_by, at, newest)
             for order_id, sequence in chosen
-            for value in (account_id, order_id, endpoint_id, sequence, settled_by, at, newest)
         ],
     )
     lanes = spans((row[0], row[1]) for row in rows)
     session.batch(
         "reopen_lanes",
-        [
-            value
-            for order_id, (first, _) in lanes.items()
-            for value in (account_id, endpoint_id, order_id, first, at)
-        ],
+        [(account_id, endpoint_id, order_id, first, at) for order_id, (first, _) in lanes.items()],
     )
     return len(rows)
 
@@ -162,7 +157,7 @@ def told_of(
     *,
     newest: bool,
 ) -> list[Delivery]:
-    wanted = [value for name in order_ids for value in (account_id, name, endpoint_id)]
+    wanted = [(account_id, order_id, endpoint_id) for order_id in order_ids]
     rows = session.batch("newest_of" if newest else "told_of", wanted)
     return sorted(map(delivery_of, rows), key=lambda d: (d.order_id, d.sequence))
 

@@ -77,7 +77,9 @@ class Writer:
         self.commits = 0
 
     async def open(self) -> None:
-        """Connects, on the thread. Raises what connecting raises."""
+        """Connects, on the thread, if it has not. Raises what connecting raises."""
+        if self._accepts:
+            return
         self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(

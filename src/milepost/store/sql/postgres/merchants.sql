@@ -1,7 +1,7 @@
 -- Which orders a merchant's listing shows, by their ids. Each statement walks through one index,
--- which the spelling of the account's order picks out (see the first migration); what else is asked
--- for is looked at on the way. A range of time is read in its own order first, up to as many as a
--- listing reaches.
+-- which the spelling of the account and the order of the rows pick out (see the first migration);
+-- what else is asked for is looked at on the way. A range of time is read in its own order first,
+-- up to as many as a listing reaches.
 
 -- part: besides
     AND orders.store = :store -- if store
@@ -29,28 +29,35 @@ WHERE orders.account_id = :account_id
 {a_page_of_ids};
 
 -- name: listed_by_key
-SELECT orders.order_id
-FROM orders
-WHERE orders.account_id COLLATE "POSIX" = :account_id
-{besides}
+SELECT order_id
+FROM (SELECT DISTINCT unnest(:order_keys::text[]) AS order_key) AS wanted
+CROSS JOIN LATERAL (
+    SELECT orders.order_id
+    FROM orders
+    WHERE orders.account_id COLLATE "POSIX" = :account_id
+        AND orders.order_key = wanted.order_key
+    {besides}
+    OFFSET 0
+) AS keyed
 {a_page_of_ids};
 
 -- name: listed_by_number
 SELECT order_id
-FROM (
+FROM (SELECT DISTINCT unnest(:order_numbers::text[]) AS order_number) AS wanted
+CROSS JOIN LATERAL (
     SELECT orders.order_id
     FROM orders
     WHERE orders.account_id COLLATE "ucs_basic" = :account_id
-        AND orders.order_number IS NOT NULL
-        AND orders.order_number = ANY (:order_numbers::text[])
+        AND orders.order_number = wanted.order_number
     {besides}
-    UNION
+    UNION ALL
     SELECT orders.order_id
     FROM orders
     WHERE orders.account_id COLLATE "POSIX" = :account_id
         AND orders.order_number IS NULL
-        AND orders.order_key = ANY (:order_numbers::text[])
+        AND orders.order_key = wanted.order_number
     {besides}
+    OFFSET 0
 ) AS numbered
 {a_page_of_ids};
 
@@ -69,8 +76,8 @@ FROM (
     WHERE orders.account_id COLLATE "POSIX" = :account_id
         AND orders.shipped_at IS NOT NULL
     {besides}
-    ORDER BY orders.shipped_at ASC -- if oldest_first
-    ORDER BY orders.shipped_at DESC -- if newest_first
+    ORDER BY orders.account_id COLLATE "POSIX" ASC, orders.shipped_at ASC -- if oldest_first
+    ORDER BY orders.account_id COLLATE "POSIX" DESC, orders.shipped_at DESC -- if newest_first
     LIMIT :most
 ) AS ranged
 {a_page_of_ids};
@@ -81,9 +88,10 @@ FROM (
     SELECT orders.order_id
     FROM orders
     WHERE orders.account_id COLLATE "POSIX" = :account_id
+        AND orders.updated_at > 0
     {besides}
-    ORDER BY orders.updated_at ASC -- if oldest_first
-    ORDER BY orders.updated_at DESC -- if newest_first
+    ORDER BY orders.account_id COLLATE "POSIX" ASC, orders.updated_at ASC -- if oldest_first
+    ORDER BY orders.account_id COLLATE "POSIX" DESC, orders.updated_at DESC -- if newest_first
     LIMIT :most
 ) AS ranged
 {a_page_of_ids};
@@ -101,10 +109,12 @@ FROM (
         WHERE orders.account_id COLLATE "ucs_basic" = :account_id
             AND orders.store = named.store
             AND orders.state = wanted.state
+            AND orders.order_type IS NULL -- if usual_type
         ORDER BY orders.order_id ASC -- if oldest_first
         ORDER BY orders.order_id DESC -- if newest_first
         LIMIT :reach
     ) AS part
     WHERE named.store IS NOT NULL
+        AND named.store = :store -- if store
 ) AS parts
 {a_page_of_ids};

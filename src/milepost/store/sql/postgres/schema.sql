@@ -418,7 +418,7 @@ CREATE INDEX orders_by_store ON orders USING btree (account_id COLLATE ucs_basic
 
 CREATE INDEX orders_by_type ON orders USING btree (account_id COLLATE "POSIX", order_type, order_id) WHERE (order_type IS NOT NULL);
 
-CREATE INDEX orders_by_update ON orders USING btree (account_id COLLATE "POSIX", updated_at, order_id);
+CREATE INDEX orders_by_update ON orders USING btree (account_id COLLATE "POSIX", updated_at, order_id) WHERE (updated_at > 0);
 
 CREATE INDEX parcels_by_tracking_number ON parcels USING btree (account_id COLLATE "POSIX", tracking_number, order_id) WHERE (tracking_number IS NOT NULL);
 

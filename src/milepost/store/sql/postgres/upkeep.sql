@@ -53,10 +53,6 @@ SELECT account_id, order_id, scope
 FROM removals
 WHERE account_id = :account_id AND order_id = :order_id;
 
--- name: end_removal
-DELETE FROM removals
-WHERE account_id = :account_id AND order_id = :order_id;
-
 -- name: clear_notice_attempts
 DELETE FROM attempts
 WHERE account_id = :account_id

@@ -40,7 +40,6 @@ FROM (
     SELECT orders.order_id
     FROM orders INDEXED BY orders_by_number
     WHERE orders.account_id = :account_id
-        AND orders.order_number IS NOT NULL
         AND orders.order_number IN (SELECT value FROM json_each(:order_numbers))
     {besides}
     UNION
@@ -91,4 +90,13 @@ FROM (
 SELECT orders.order_id
 FROM orders INDEXED BY orders_by_state
 WHERE orders.account_id = :account_id AND orders.state = :state
+    AND orders.store = :store -- if store
+    AND orders.order_type IS NULL -- if usual_type
+{a_page_of_ids};
+
+-- name: listed_by_store
+SELECT orders.order_id
+FROM orders INDEXED BY orders_by_store
+WHERE orders.account_id = :account_id AND orders.store = :store
+    AND orders.order_type IS NULL -- if usual_type
 {a_page_of_ids};
