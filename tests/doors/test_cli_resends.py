@@ -132,8 +132,8 @@ def test_what_an_endpoint_does_not_take_yet_is_left_to_a_running_hub(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resend_asking, "PATIENCE_S", 0.1)
-    for name, number in (("part", 1), ("room", 2)):
-        monkeypatch.setitem(Resends.__init__.__kwdefaults__, name, number)
+    sizes = {"part": 1, "room": 2}
+    monkeypatch.setattr(Resends.__init__, "__kwdefaults__", sizes)
     cli.endpoint()
     for key in ("1", "2", "3", "4"):
         cli.ok("order", "add", key)

@@ -52,6 +52,8 @@ FILLED: Mapping[str, Filled] = {
             "sequence": "1",
             "created_at": "n",
             "updated_at": "n",
+            "shipped_at": "CASE WHEN n % 3 > 0 THEN n END",
+            "order_type": "CASE WHEN n % 10 = 7 THEN 'retail' END",
         }
     ),
     "lanes": Filled(

@@ -20,7 +20,7 @@ from benchmarks.postgres import ask, execute
 from milepost.store.postgres import PostgresStore
 from tests.keys import a_vault
 
-__all__ = ["Server", "database_of", "execute", "give_back", "new_database", "shared_server"]
+__all__ = ["Server", "ask", "database_of", "execute", "give_back", "new_database", "shared_server"]
 
 TEMPLATE = "milepost_template"
 FAST = {

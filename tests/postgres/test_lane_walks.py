@@ -40,7 +40,7 @@ def test_whatever_happens_the_store_does_what_the_model_does() -> None:
     run_state_machine_as_test(
         WalkOnPostgres,
         settings=settings(
-            max_examples=25,
+            max_examples=15,
             stateful_step_count=40,
             suppress_health_check=list(HealthCheck),
         ),

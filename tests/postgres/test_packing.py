@@ -17,7 +17,7 @@ from milepost.errors import SettingInvalid
 from milepost.settings import Settings
 from milepost.store import postgres
 from milepost.store.postgres.address import hosts_of
-from milepost.store.postgres.commands import GUARDS, STATEMENTS, batch, compound, single
+from milepost.store.postgres.commands import STATEMENTS, batch, compound, single
 from milepost.store.postgres.packing import (
     escaped,
     packed_numbers,

@@ -383,6 +383,8 @@ def test_a_page_of_quarantine_is_read_in_order_from_an_index(
 
 # what is asked of the database for real
 
+LISTED = {"newest_first": True, "limit": 51, "skip": 0, "most": 1_000, "reach": 51}
+
 
 def test_a_page_of_a_list_touches_few_of_many_rows(planner: Planner) -> None:
     pages: list[tuple[str, dict[str, Any]]] = [
@@ -395,6 +397,13 @@ def test_a_page_of_a_list_touches_few_of_many_rows(planner: Planner) -> None:
         ("unresolved_page", {"verdict": Verdict.ORPHAN.value, "until": MANY, "limit": 51}),
         ("undelivered", {"limit": 51}),
         ("undelivered", {"limit": 51, "endpoint_id": "ep_2"}),
+        ("listed", LISTED),
+        ("listed_by_key", {**LISTED, "order_keys": [f"K{n:09}" for n in range(90)]}),
+        ("listed_by_number", {**LISTED, "order_numbers": [f"N{n:09}" for n in range(90)]}),
+        ("listed_by_type", {**LISTED, "order_type": "retail"}),
+        ("listed_by_update", {**LISTED, "updated_from": 1}),
+        ("listed_by_shipping", {**LISTED, "shipped_to": MANY}),
+        ("listed_in_states", {**LISTED, "states": ["shipped", "delivered"]}),
     ]
     for name, values in pages:
         asked = {"account_id": "acc_1", **values}

@@ -15,4 +15,9 @@ class ResendWalkOnPostgres(ResendWalk, WalkOnPostgres):
 
 
 def test_whatever_is_sent_again_the_store_does_what_the_model_does() -> None:
-    run_state_machine_as_test(ResendWalkOnPostgres, settings=settings(max_examples=12, **SETTINGS))
+    run_state_machine_as_test(ResendWalkOnPostgres, settings=settings(max_examples=6, **SETTINGS))
+
+
+def test_what_was_chosen_is_sent_again_once_and_in_order_whatever_happens() -> None:
+    once = walks(WalkOnPostgres.open_store)
+    settings(max_examples=8, suppress_health_check=list(HealthCheck))(once)()

@@ -19,12 +19,21 @@ from milepost.errors import InvalidInput
 from milepost.intake import OrderInput, UpdateInput
 from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import REASONS, Reason, State
-from milepost.orders.model import Moment, Name, OrderContent, ParcelDetails, Text
+from milepost.orders.model import (
+    Moment,
+    Name,
+    OrderContent,
+    ParcelDetails,
+    Text,
+    content_alone,
+)
 from milepost.ports import DeliveryFilter, OrderFilter, OrderRef, Page
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD = timedelta(hours=24)
 """How far ahead of ours a source's clock may be."""
+
+IN_A_CALENDAR = "a time that a calendar has"
 
 WebUrl = Annotated[str, msgspec.Meta(max_length=2_048, pattern="^https?://")]
 SourceSequence = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -178,10 +187,6 @@ class QuarantineQuery(ListQuery, frozen=True, kw_only=True):
     verdict: Verdict | None = None
 
 
-_CONTENT_FIELDS = OrderContent.__struct_fields__
-_content_of = attrgetter(*_CONTENT_FIELDS)
-_ORDERED_AT = _CONTENT_FIELDS.index("ordered_at")
-
 _TOLD_FIELDS = tuple(
     name
     for name in Update.__struct_fields__
@@ -190,23 +195,27 @@ _TOLD_FIELDS = tuple(
 _told_by = attrgetter(*_TOLD_FIELDS)
 
 
-def order_input(body: OrderBody, *, rooms: Mapping[str, Contract], now: datetime) -> OrderInput:
-    """The order as intake takes it. Raises InvalidInput."""
-    values = _content_of(body)
-    ordered_at = body.ordered_at
-    if ordered_at is not None and ordered_at.tzinfo is not UTC:
-        told = list(values)
-        told[_ORDERED_AT] = in_utc("ordered_at", ordered_at)
-        values = tuple(told)
+def order_input(
+    body: OrderBody,
+    *,
+    rooms: Mapping[str, Contract],
+    now: datetime,
+    told: bytes | msgspec.Raw = b"",
+) -> OrderInput:
+    """The order as intake takes it; `told` is the JSON that it was read from.
+
+    Raises InvalidInput.
+    """
     try:
-        content = OrderContent(*values)
+        content = content_alone(body)
+    except OverflowError:
+        raise InvalidInput(field="ordered_at", expected=IN_A_CALENDAR) from None
     except ValueError as error:
         field, _, expected = str(error).partition(": expected ")
         raise InvalidInput(field=field, expected=expected) from None
     check_extensions(content, rooms)
-    return OrderInput(
-        body.store, body.order_key, content, body.source, _moment(body.occurred_at, now=now)
-    )
+    at = _moment(body.occurred_at, now=now)
+    return OrderInput(body.store, body.order_key, content, body.source, at, told=told)
 
 
 def update_input(
@@ -232,7 +241,7 @@ def in_utc(field: str, moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise InvalidInput(field=field, expected="a time that a calendar has") from None
+        raise InvalidInput(field=field, expected=IN_A_CALENDAR) from None
 
 
 def _moment(told: datetime | None, *, now: datetime) -> datetime | None:

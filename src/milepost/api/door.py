@@ -81,7 +81,8 @@ def _uncharged(_items: int) -> None:
 class Call(Generic[Q, B]):
     """A request that was let in and read.
 
-    `headers` are as they came; `charge` is told how many items are taken in and raises RateLimited.
+    `headers` and the `raw` body are as they came; `charge` is told how many items are taken in and
+    raises RateLimited.
     """
 
     hub: Hub
@@ -90,6 +91,7 @@ class Call(Generic[Q, B]):
     query: Q
     body: B
     headers: Mapping[bytes, bytes]
+    raw: bytes = b""
     charge: Callable[[int], None] = _uncharged
 
 
@@ -238,6 +240,7 @@ class Door:
         if route.query is not Nothing or scope["query_string"]:
             query = read_query(scope["query_string"], shape=route.query)
         body: B | Nothing = NOTHING
+        raw = b""
         if route.takes_body:
             check_type(headers)
             raw = await read_body(
@@ -255,5 +258,6 @@ class Door:
             query=query,
             body=body,
             headers=headers,
+            raw=raw,
             charge=_uncharged if allowance is None else allowance.charge,
         )

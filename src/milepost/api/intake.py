@@ -64,7 +64,7 @@ class UpdateBatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def take_order(call: Call[Nothing, OrderBody]) -> Answer:
     hub = call.hub
     call.charge(1)
-    item = order_input(call.body, rooms=hub.rooms, now=hub.now())
+    item = order_input(call.body, rooms=hub.rooms, now=hub.now(), told=call.raw)
     (result,) = await hub.intake.orders(call.account_id, (item,))
     if result.order is None:
         raise _refusal_of(result)
@@ -85,7 +85,7 @@ async def take_orders(call: Call[Nothing, OrderBatch]) -> Answer:
     for index, raw in enumerate(call.body.orders):
         try:
             body = _read_item(raw, shape=OrderBody, settings=hub.settings)
-            inputs.append(order_input(body, rooms=hub.rooms, now=now))
+            inputs.append(order_input(body, rooms=hub.rooms, now=now, told=raw))
             results.append(None)
         except MilepostError as error:
             results.append(_refused_order(index, error))

@@ -80,6 +80,7 @@ class _Draft:
     quarantined: list[Quarantined] = field(default_factory=list)
     released: list[Quarantined] = field(default_factory=list)
     rehearsals: dict[str, Rehearsal] = field(default_factory=dict)
+    told: dict[str, bytes | msgspec.Raw] = field(default_factory=dict)
 
     def keep(self, order: Order, *, new: bool = False) -> None:
         self.orders[order.order_id] = order
@@ -98,6 +99,7 @@ class _Draft:
             quarantined=self.quarantined,
             released=self.released,
             rehearsals=list(self.rehearsals.values()),
+            told=self.told,
         )
 
 
@@ -203,7 +205,7 @@ class Decision:
         if refusal is not None:
             return OrderResult(OrderOutcome.REFUSED, None, refusal)
         if item.revise is not None:
-            item = msgspec.structs.replace(item, content=item.revise(known))
+            item = msgspec.structs.replace(item, content=item.revise(known), told=b"")
         store = self._snapshot.stores[account_id, item.store]
         if known is not None:
             self._play(item, known)
@@ -246,6 +248,7 @@ class Decision:
         )
         event = self._content_event(order, item, EventType.CREATED, previous=None, at=at)
         self._draft.keep(order, new=True)
+        self._draft.told[order.order_id] = item.told
         self._play(item, order)
         self._tell(event, before=None, after=order, store=store)
         return order
@@ -259,6 +262,7 @@ class Decision:
         at = item.occurred_at or self._now
         event = self._content_event(order, item, EventType.UPDATED, previous=known.state, at=at)
         self._draft.keep(order)
+        self._draft.told[order.order_id] = item.told
         self._tell(event, before=known, after=order, store=store)
         return OrderResult(OrderOutcome.UPDATED, order)
 

@@ -44,7 +44,8 @@ class OrderInput(msgspec.Struct, frozen=True, gc=False):
     """An order as a source tells it: its natural key and what was ordered.
 
     `expects`, `revise` and `then` are pure: they are called where it is decided, and maybe again.
-    What `revise` returns counts in place of `content`.
+    What `revise` returns counts in place of `content`. `told` is the JSON that the content was read
+    from, which may hold more; without it the content is encoded anew.
     """
 
     store: str
@@ -56,6 +57,7 @@ class OrderInput(msgspec.Struct, frozen=True, gc=False):
     revise: Revise | None = None
     then: Then | None = None
     play: Play | None = None
+    told: bytes | msgspec.Raw = b""
 
     @property
     def is_fake(self) -> bool:

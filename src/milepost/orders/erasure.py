@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from milepost.orders.events import EventType, OrderEvent, Update
-from milepost.orders.model import Address, Line, Order, OrderContent, Parcel, ParcelDetails
+from milepost.orders.model import Address, Order, OrderContent, Parcel, ParcelDetails
 
 T = TypeVar("T", bound=msgspec.Struct)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -177,6 +178,22 @@ class OrderContent(Content, frozen=True):
             raise ValueError(
                 f"ordered_at: expected a time from {EARLIEST_YEAR} to {LATEST_YEAR - 1}"
             )
+
+
+_values_of = attrgetter(*OrderContent.__struct_fields__)
+_ORDERED_AT = OrderContent.__struct_fields__.index("ordered_at")
+
+
+def content_alone(told: OrderContent) -> OrderContent:
+    """The content of what tells more than that, its time in UTC.
+
+    Raises ValueError for what no content can be, OverflowError for a time that UTC does not have.
+    """
+    values = _values_of(told)
+    at = told.ordered_at
+    if at is not None and at.tzinfo is not UTC:
+        values = (*values[:_ORDERED_AT], at.astimezone(UTC), *values[_ORDERED_AT + 1 :])
+    return OrderContent(*values)
 
 
 class Weight(Content, frozen=True):

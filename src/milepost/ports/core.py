@@ -83,7 +83,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct, frozen=True, gc=False):
     """What an intake transaction writes, all of it or nothing.
 
-    `created` and `changed` hold each order once, as it stands after all its events.
+    `created` and `changed` hold each order once, as it stands after all its events. `told` is the
+    JSON that their new contents came as, by order id, if they did; it may hold more than that.
     """
 
     created: Sequence[Order] = ()
@@ -93,6 +94,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     quarantined: Sequence[Quarantined] = ()
     released: Sequence[Quarantined] = ()
     rehearsals: Sequence[Rehearsal] = ()
+    told: Mapping[str, bytes | msgspec.Raw] = {}
 
 
 Decide = Callable[[Snapshot], Changes]

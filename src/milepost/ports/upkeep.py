@@ -96,9 +96,7 @@ class UpkeepStore(Protocol):
 
     # whose it is
 
-    async def take_upkeep(
-        self, *, lease: Lease, now: datetime, not_since: datetime | None
-    ) -> bool:
+    async def take_upkeep(self, *, lease: Lease, now: datetime, not_since: datetime | None) -> bool:
         """Makes the upkeep this owner's; not while it is somebody else's.
 
         Nor when it was begun after `not_since`, unless whoever began it has not ended it.

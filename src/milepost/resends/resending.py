@@ -42,7 +42,7 @@ SHOWN = 20
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.02, 1.0
 """How soon resends that got no further are looked at again, and how often if they still do not."""
 
-MOST_IN_A_ROUND = 1_000
+MOST_IN_A_ROUND = 10_000
 
 STOPPED = "stopped by the operator"
 

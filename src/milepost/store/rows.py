@@ -7,6 +7,7 @@ the epoch; structures that nobody searches in are JSON.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -28,7 +29,14 @@ from milepost.delivery.model import (
 )
 from milepost.orders.events import EventType, OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import Reason, State
-from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
+from milepost.orders.model import (
+    Order,
+    OrderContent,
+    Parcel,
+    ParcelDetails,
+    Store,
+    content_alone,
+)
 from milepost.ports import Account, ApiKey, Quarantined
 from milepost.sealing import Vault
 from milepost.store.compression import plain
@@ -57,7 +65,6 @@ DELIVERY_STATES = _by_value(DeliveryState)
 OUTCOMES = _by_value(Outcome)
 
 _json = msgspec.json.Encoder()
-_read_content = msgspec.json.Decoder(OrderContent)
 _read_details = msgspec.json.Decoder(ParcelDetails)
 _read_update = msgspec.json.Decoder(Update)
 _read_texts = msgspec.json.Decoder(tuple[str, ...])
@@ -94,9 +101,30 @@ def _texts(texts: tuple[str, ...] | None) -> str | None:
 # orders
 
 
+class _Kept(OrderContent, frozen=True, forbid_unknown_fields=False):
+    """A content that was checked when it came, beside whatever else was told with it."""
+
+    def __post_init__(self) -> None: ...
+
+
+_read_kept = msgspec.json.Decoder(_Kept)
+
+
 def content_bytes(content: OrderContent) -> bytes:
-    """What was ordered, as the JSON that is kept, which is compressed as it is written."""
+    """What was ordered, as JSON; it is compressed as it is written."""
     return _json.encode(content)
+
+
+def content_row(order: Order, told: Mapping[str, bytes | msgspec.Raw]) -> Row:
+    """The JSON that the content came as, if that is known."""
+    raw = told.get(order.order_id)
+    content = bytes(raw) if raw else content_bytes(order.content)
+    return (order.account_id, order.order_id, content)
+
+
+def content_of(kept: bytes) -> OrderContent:
+    """What was ordered, from its compressed JSON."""
+    return content_alone(_read_kept.decode(plain(kept)))
 
 
 _ORDER_TYPE = re.compile(rb'"order_type":"(\w+)"')
@@ -150,7 +178,7 @@ def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
         source_sequence=row[11],
         updating=bool(row[12]),
         shipped_at=moment_or_none(row[13]),
-        content=_read_content.decode(plain(row[14])),
+        content=content_of(row[14]),
         erased_at=moment_or_none(row[15]),
         parcels=parcels,
     )

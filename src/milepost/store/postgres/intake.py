@@ -35,7 +35,7 @@ from milepost.store.postgres.session import OrderAlreadyThere, Outdated, Session
 from milepost.store.postgres.snapshot import Key, Read, read_snapshot
 from milepost.store.rows import (
     Row,
-    content_bytes,
+    content_row,
     event_row,
     micros,
     order_row,
@@ -213,7 +213,7 @@ def _order_rows(
     for order in changed:
         known = before.get((order.account_id, order.order_id))
         if known is None or not _same_content(order, known):
-            contents.append(_content_row(order))
+            contents.append(content_row(order, changes.told))
         known_parcels = known.parcels if known is not None else ()
         if order.parcels is not known_parcels:
             parcels += _parcel_rows(order, known=known_parcels)
@@ -221,7 +221,7 @@ def _order_rows(
     return {
         "insert_orders": list(map(order_row, created)),
         "update_orders": list(map(order_row, changed)),
-        "insert_contents": compressed_rows(list(map(_content_row, created))),
+        "insert_contents": compressed_rows([content_row(order, changes.told) for order in created]),
         "update_contents": compressed_rows(contents),
         "delete_parcels": gone,
         "put_parcels": parcels,
@@ -230,10 +230,6 @@ def _order_rows(
 
 
 _event_key = itemgetter(slice(0, 3))
-
-
-def _content_row(order: Order) -> Row:
-    return (order.account_id, order.order_id, content_bytes(order.content))
 
 
 def _same_content(order: Order, known: Order) -> bool:

@@ -42,6 +42,8 @@ SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_memoize": "off",
+    # Starting a worker takes longer than reading all that a statement reads.
+    "max_parallel_workers_per_gather": "0",
     "random_page_cost": "0.1",
     "cpu_tuple_cost": "1",
     "cpu_index_tuple_cost": "1",

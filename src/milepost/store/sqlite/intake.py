@@ -21,7 +21,7 @@ from milepost.store.client_rows import rehearsal_row
 from milepost.store.compression import compressed_rows
 from milepost.store.rows import (
     Row,
-    content_bytes,
+    content_row,
     event_row,
     micros,
     order_row,
@@ -75,14 +75,14 @@ def _write_orders(session: Session, changes: Changes, *, before: Mapping[Name, O
     contents: list[Row] = []
     parcels: list[Row] = []
     for order in changes.created:
-        contents.append((order.account_id, order.order_id, content_bytes(order.content)))
+        contents.append(content_row(order, changes.told))
         if order.parcels:
             parcels += _parcel_rows(order, known=())
     gone: list[Row] = []
     for order in changes.changed:
         known = before.get((order.account_id, order.order_id))
         if known is None or not _same_content(order, known):
-            contents.append((order.account_id, order.order_id, content_bytes(order.content)))
+            contents.append(content_row(order, changes.told))
         known_parcels = known.parcels if known is not None else ()
         if order.parcels is not known_parcels:
             parcels += _parcel_rows(order, known=known_parcels)
