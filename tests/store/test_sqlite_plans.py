@@ -217,7 +217,8 @@ def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(
     connection: sqlite3.Connection,
 ) -> None:
     for name, index in {
-        "failed_page": "deliveries_open (account_id=? AND state=? AND (created_at,order_id,sequence)>",
+        "failed_page": "deliveries_open (account_id=? AND state=?"
+        " AND (created_at,order_id,sequence)>",
         "changed_orders": "orders USING PRIMARY KEY (account_id=? AND order_id>?)",
         "resends_page": "resends USING PRIMARY KEY (account_id=?",
     }.items():

@@ -226,7 +226,8 @@ def test_what_is_wrong_is_named(shop: Shop) -> None:
     assert shop.client.call("POST", "orders").http_status == 405
     stranger = Integration(shop.hub.ready["url"], "mp_nobody", store_id=1)
     assert stranger.call("GET", "orders", orderKey="whole").http_status == 401
-    assert shop.client.complete("whole").http_status == 400
+    shop.client.save("unpicked", "onHold")
+    assert shop.client.complete("unpicked").http_status == 400
 
 
 def test_orders_are_listed_page_by_page_with_every_filter(shop: Shop) -> None:

@@ -275,19 +275,31 @@ def news(
 
     Carriers repeat a parcel's whole story with each answer. What was taken is known by its key;
     and should a process have died between taking scans in and noting their keys, then by the
-    parcel itself: nothing is new that stands before the scan which brought it where it is. What
-    has not happened yet by our clock is left for later.
+    parcel itself: nothing is new that stands before the scan which brought it where it is. For
+    that to be one scan, a parcel comes into a state only once at one instant. What has not
+    happened yet by our clock is left for later.
     """
-    story = sorted(
-        (s for s in scans if s.occurred_at <= now + TOO_EARLY), key=lambda scan: scan.occurred_at
+    story = _once_at_an_instant(
+        sorted(
+            (s for s in scans if s.occurred_at <= now + TOO_EARLY),
+            key=lambda scan: scan.occurred_at,
+        )
     )
     at = parcel.state_at
-    last = max(
-        (i for i, s in enumerate(story) if s.state is parcel.state and s.occurred_at == at),
-        default=-1,
+    last = next(
+        (i for i, s in enumerate(story) if s.state is parcel.state and s.occurred_at == at), -1
     )
     fresh = story[last + 1 :]
     return tuple(s for s in fresh if s.key not in seen and (at is None or s.occurred_at >= at))
+
+
+def _once_at_an_instant(story: Sequence[Scan]) -> list[Scan]:
+    """Of scans that tell the same state at the same time the first; words without a meaning all."""
+    told: dict[object, Scan] = {}
+    for scan in story:
+        same = scan.key if scan.state is None else (scan.occurred_at, scan.state)
+        told.setdefault(same, scan)
+    return list(told.values())
 
 
 def updates_of(

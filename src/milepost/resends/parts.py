@@ -160,7 +160,9 @@ async def _of_changed_orders(
 ) -> Part:
     """Walks through all orders by their ids; most are passed by without a look at deliveries."""
     begun = resend.place
-    orders = await store.changed_orders(resend.account_id, after=begun.order_id, limit=LOOKED_AT)
+    orders = await store.changed_orders(
+        resend.account_id, after=begun.order_id, limit=pick.looks_at
+    )
     there = [order for order in orders if order.created_at <= resend.asked_at]
     wanted = [order.order_id for order in there if order.updated_at >= choice.since]
     # An order that filled the last part may have more.

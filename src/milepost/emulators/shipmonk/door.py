@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,12 +22,13 @@ from milepost.contracts.shipmonk.inputs import CompleteOrder, SubmitOrder, read_
 from milepost.contracts.shipmonk.payloads import Options, detail
 from milepost.emulators.exchange import ClientGone, Receive, Scope, Send, TooSlow, read_body
 from milepost.emulators.shipmonk.listing import read_list, read_one, read_pages, warehouses_page
-from milepost.emulators.shipmonk.windows import TooManyRequests, Window
+from milepost.emulators.shipmonk.windows import TooManyRequests, Window, retry_after
 from milepost.errors import (
     IllegalMove,
     InvalidInput,
     MilepostError,
     Overloaded,
+    RateLimited,
     StoreError,
     TooLarge,
     Unauthorized,
@@ -179,7 +180,7 @@ class Door:
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer has the same form
             status, why = _refused(error)
-            headers = (*_JSON, *_headers_of(error))
+            headers = (*_JSON, *_headers_of(error, now=self._hub.now()))
             scope[PROBLEM] = f"shipmonk-{status}"
             if status >= _FAILED:
                 request_id = scope.get(REQUEST_ID)
@@ -234,6 +235,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (TooSlow, 408),
     (TooLarge, 413),
     (TooManyRequests, 429),
+    (RateLimited, 429),
     (InvalidInput, 400),
     (IllegalMove, 400),
     (RecursionError, 400),
@@ -258,9 +260,11 @@ def _refused(error: Exception) -> tuple[int, Mapping[str, Any]]:
 _LATER = "Nothing was accepted; try again in a moment"
 
 
-def _headers_of(error: Exception) -> Sequence[tuple[bytes, bytes]]:
+def _headers_of(error: Exception, *, now: datetime) -> Sequence[tuple[bytes, bytes]]:
     if isinstance(error, TooManyRequests):
-        return ((b"retry-after", error.retry_after.encode()),)
+        return ((b"retry-after", retry_after(error.again_at)),)
+    if isinstance(error, RateLimited):
+        return ((b"retry-after", retry_after(now + timedelta(seconds=error.after_s + 1))),)
     if isinstance(error, (Overloaded, StoreError)):
         return ((b"retry-after", b"%d" % RETRY_S),)
     if isinstance(error, (TooLarge, TooSlow)):

@@ -19,10 +19,10 @@ class TooManyRequests(MilepostError):
         super().__init__(detail)
         self.again_at = again_at
 
-    @property
-    def retry_after(self) -> str:
-        """When it may ask again, as an RFC 1123 date (published)."""
-        return format_datetime(self.again_at, usegmt=True)
+
+def retry_after(at: datetime) -> bytes:
+    """When to ask again, as an RFC 1123 date (published)."""
+    return format_datetime(at, usegmt=True).encode()
 
 
 class Window:

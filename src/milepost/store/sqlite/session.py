@@ -85,8 +85,6 @@ class Session:
     def batch(self, name: str, rows: Sequence[Row]) -> list[Row]:
         """Every row of a statement for batches, which takes these rows."""
         statement = STATEMENTS[name]
-        if rows and not isinstance(rows[0], tuple):
-            rows = list(zip(*[iter(rows)] * statement.width, strict=True))
         found: list[Row] = []
         start = 0
         for size in SIZES:
