@@ -289,6 +289,15 @@ def test_what_has_not_happened_yet_is_left_for_later() -> None:
     assert fresh(STORY, parcel, now=2 - ahead) == [S.INFO_RECEIVED, S.IN_TRANSIT]
 
 
+def test_a_parcel_comes_into_a_state_only_once_at_one_instant() -> None:
+    """So that after dying behind the first of these the delivery is not taken for told."""
+    away = [scan(S.ATTEMPT_FAILED, 4, raw="a"), STORY[4], scan(S.ATTEMPT_FAILED, 4, raw="b")]
+    assert fresh(tuple(away), on_its_way(S.SHIPPED)) == [S.ATTEMPT_FAILED, S.DELIVERED]
+    assert fresh(tuple(away), on_its_way(S.ATTEMPT_FAILED, days=4)) == [S.DELIVERED]
+    told = fresh((scan(None, 4, raw="a"), scan(None, 4, raw="b")), on_its_way(S.SHIPPED))
+    assert told == [None, None]
+
+
 def test_stations_in_one_state_are_one_step_and_words_without_a_meaning_none() -> None:
     parcel = on_its_way(S.SHIPPED)
     told = updates_of((STORY[0], scan(None, 1.5), *STORY[1:]), parcel=parcel)

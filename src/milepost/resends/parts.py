@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import chain
 from typing import NamedTuple, assert_never
 
@@ -25,6 +26,9 @@ LOOKED_AT = 5
 """For each delivery of a part, how many others, or orders, are looked at: most may not be meant."""
 
 ORDERS_AT_ONCE = 50
+CLOCKS_DIFFER_BY = timedelta(minutes=5)
+"""How much younger than a resend orders must be to say that those after them are too: ids are in
+the order in which they were made only as far as the processes' clocks agree."""
 
 
 class Part(NamedTuple):
@@ -163,8 +167,11 @@ async def _of_changed_orders(
     orders = await store.changed_orders(
         resend.account_id, after=begun.order_id, limit=pick.looks_at
     )
-    there = [order for order in orders if order.created_at <= resend.asked_at]
-    wanted = [order.order_id for order in there if order.updated_at >= choice.since]
+    wanted = [
+        order.order_id
+        for order in orders
+        if order.updated_at >= choice.since and order.created_at <= resend.asked_at
+    ]
     # An order that filled the last part may have more.
     names = list(chain([begun.order_id] if begun.sequence else [], wanted))
     newest = isinstance(choice, Latest)
@@ -178,11 +185,13 @@ async def _of_changed_orders(
         pick.take([d for d in found if _is_after(d, begun)])
         if pick.full and pick.last is not None:
             place = Place(pick.last.order_id, 0 if newest else pick.last.sequence)
-            examined = sum(order.order_id <= place.order_id for order in there)
+            examined = sum(order.order_id <= place.order_id for order in orders)
             return Part(pick.chosen, pick.pending, examined, place, ends=False)
-    place = Place(there[-1].order_id) if there else Place(begun.order_id)
-    ends = len(there) < len(orders) or len(orders) < pick.looks_at
-    return Part(pick.chosen, pick.pending, len(there), place, ends)
+    place = Place(orders[-1].order_id if orders else begun.order_id)
+    ends = len(orders) < pick.looks_at or not any(
+        order.created_at <= resend.asked_at + CLOCKS_DIFFER_BY for order in orders
+    )
+    return Part(pick.chosen, pick.pending, len(orders), place, ends)
 
 
 def _is_after(delivery: Delivery, place: Place) -> bool:
