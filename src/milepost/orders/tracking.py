@@ -15,7 +15,7 @@ from types import MappingProxyType
 import msgspec
 
 from milepost.orders.events import Update
-from milepost.orders.lifecycle import CARRIER, ENDS, State
+from milepost.orders.lifecycle import CARRIER, ENDS, State, way_to
 from milepost.orders.model import Order, Parcel
 
 SOURCE = "tracker"
@@ -275,31 +275,35 @@ def news(
 
     Carriers repeat a parcel's whole story with each answer. What was taken is known by its key;
     and should a process have died between taking scans in and noting their keys, then by the
-    parcel itself: nothing is new that stands before the scan which brought it where it is. For
-    that to be one scan, a parcel comes into a state only once at one instant. What has not
-    happened yet by our clock is left for later.
+    parcel itself: nothing is new that stands before the scan which brought it where it is. What
+    has not happened yet by our clock is left for later.
     """
-    story = _once_at_an_instant(
-        sorted(
-            (s for s in scans if s.occurred_at <= now + TOO_EARLY),
-            key=lambda scan: scan.occurred_at,
-        )
+    story = sorted(
+        (s for s in scans if s.occurred_at <= now + TOO_EARLY), key=lambda scan: scan.occurred_at
     )
     at = parcel.state_at
-    last = next(
-        (i for i, s in enumerate(story) if s.state is parcel.state and s.occurred_at == at), -1
-    )
-    fresh = story[last + 1 :]
+    fresh = story[_told_until(story, parcel) :]
     return tuple(s for s in fresh if s.key not in seen and (at is None or s.occurred_at >= at))
 
 
-def _once_at_an_instant(story: Sequence[Scan]) -> list[Scan]:
-    """Of scans that tell the same state at the same time the first; words without a meaning all."""
-    told: dict[object, Scan] = {}
-    for scan in story:
-        same = scan.key if scan.state is None else (scan.occurred_at, scan.state)
-        told.setdefault(same, scan)
-    return list(told.values())
+def _told_until(story: Sequence[Scan], parcel: Parcel) -> int:
+    """Behind which scan of its story the parcel stands; 0 where none has brought it there.
+
+    Of several at one time it is the last that can have: an attempt that failed, a delivery and
+    the same attempt again end at the delivery, and that must not be taken for told.
+    """
+    here, until = None, 0
+    for i, scan in enumerate(story):
+        if scan.occurred_at != parcel.state_at:
+            continue
+        target = scan.state if here is None else state_beside(scan.state, here)
+        if here is None:
+            here = target if target is parcel.state else None
+        elif target is not None and way_to(here, target) is not None:
+            here = target
+        if here is not None and here is target is parcel.state:
+            until = i + 1
+    return until
 
 
 def updates_of(
