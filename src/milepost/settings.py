@@ -53,7 +53,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sandbox, sandbox_speed: whether merchants may have orders completed without a warehouse, and by
     how much the published times of that are divided.
     retention_days: how long orders are kept after their end; 0 keeps everything for ever.
-    retention_open_days: how long orders that never end are kept after their last change; 0 likewise.
+    retention_open_days: how long orders that never end are kept after their last change; 0 is for
+    ever too.
     upkeep_every_s: how often what is over is cleared away.
     metrics, metrics_token: whether /metrics is there, and the bearer token that it asks for if any.
     """

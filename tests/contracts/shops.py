@@ -28,16 +28,74 @@ from milepost.orders.model import (
     Store,
 )
 
-_FIRST = "Ada Ben Chloé Dimitri Elena Farid Grace Hiro Ines Jonas Kofi Lucía Mei Noah Olga".split()
-_LAST = "Abe Brandt Costa Diaz Eriksen Fischer Garcia Haddad Ito Jones Kim Lopez Moreau".split()
-_STREETS = "Main Oak Station Market Church Park Mill High River Hill".split()
+_FIRST = [
+    "Ada",
+    "Ben",
+    "Chloé",
+    "Dimitri",
+    "Elena",
+    "Farid",
+    "Grace",
+    "Hiro",
+    "Ines",
+    "Jonas",
+    "Kofi",
+    "Lucía",
+    "Mei",
+    "Noah",
+    "Olga",
+]
+_LAST = [
+    "Abe",
+    "Brandt",
+    "Costa",
+    "Diaz",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ito",
+    "Jones",
+    "Kim",
+    "Lopez",
+    "Moreau",
+]
+_STREETS = ["Main", "Oak", "Station", "Market", "Church", "Park", "Mill", "High", "River", "Hill"]
 _CITIES = (
     ("Boston", "MA", "02110", "US"), ("Austin", "TX", "73301", "US"), ("Reno", "NV", "89501", "US"),
     ("Toronto", "ON", "M5H 2N2", "CA"), ("Lyon", None, "69002", "FR"), ("Leeds", None, "LS1", "GB"),
     ("München", "BY", "80331", "DE"), ("Utrecht", None, "3511", "NL"), ("Osaka", None, "530", "JP"),
 )  # fmt: skip
-_THINGS = "shirt mug lamp chair bottle poster notebook scarf candle backpack tea soap".split()
-_KINDS = "black white small large organic classic wool blue travel gift XL set of 2".split()
+_THINGS = [
+    "shirt",
+    "mug",
+    "lamp",
+    "chair",
+    "bottle",
+    "poster",
+    "notebook",
+    "scarf",
+    "candle",
+    "backpack",
+    "tea",
+    "soap",
+]
+_KINDS = [
+    "black",
+    "white",
+    "small",
+    "large",
+    "organic",
+    "classic",
+    "wool",
+    "blue",
+    "travel",
+    "gift",
+    "XL",
+    "set",
+    "of",
+    "2",
+]
 _SHIPPING = ("Standard", "Express", "Ground", "2-Day", "Priority Mail", "Economy", "DHL Paket")
 _CARRIERS = ("UPS", "FedEx", "USPS", "DHL", "DPD", "GLS", "Canada Post", "Royal Mail")
 _CHANNELS = ("shopify", "amazon", "etsy", "web", "pos", "b2b", "ebay")
@@ -62,7 +120,7 @@ def _address(chance: Random) -> Address:
         zip=code,
         country_code=country,
         phone=chance.choice((None, f"+1{chance.randint(2_000_000_000, 9_999_999_999)}")),
-        email=f"{name.split()[0].lower()}{chance.randint(1, 99)}@mail.example",
+        email=f"{name.split(maxsplit=1)[0].lower()}{chance.randint(1, 99)}@mail.example",
         residential=chance.choice((None, True, False)),
     )
 

@@ -30,7 +30,7 @@ def samples(*, seed: int, count: int) -> list[bytes]:
 def train(number: int) -> Path:
     """Writes the dictionary of this number. Raises FileExistsError."""
     made = zstandard.train_dictionary(
-        BYTES, samples(seed=SEED, count=ORDERS), dict_id=number, level=compression.LEVEL
+        BYTES, list(samples(seed=SEED, count=ORDERS)), dict_id=number, level=compression.LEVEL
     )
     path = Path(compression.__file__).with_name(f"{number}.dict")
     with path.open("xb") as file:

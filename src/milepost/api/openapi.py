@@ -58,7 +58,7 @@ _TAGS: Mapping[str, str] = MappingProxyType(
 )
 _PATH_PARAMETERS: Mapping[str, str] = MappingProxyType(
     {
-    "identifier": "The warehouse's identifier, such as `FL1`.",
+        "identifier": "The warehouse's identifier, such as `FL1`.",
         "order_id": "The order's id, `ord_…`.",
         "endpoint_id": "The endpoint's id, `ep_…`.",
         "delivery_id": "The delivery's id: the `webhook-id` of its attempts.",

@@ -162,9 +162,7 @@ class Insights:
         self, account_id: str, *, page: Page, endpoint_id: str | None = None
     ) -> tuple[Sequence[DeliveryView], str | None]:
         """A page of what is pending, abandoned or superseded, oldest first."""
-        found, after = await self._store.undelivered(
-            account_id, endpoint_id=endpoint_id, page=page
-        )
+        found, after = await self._store.undelivered(account_id, endpoint_id=endpoint_id, page=page)
         return [delivery_view(d) for d in found], after
 
     async def truth(self, account_id: str, order_id: str) -> OrderTruth:
