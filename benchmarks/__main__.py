@@ -26,6 +26,11 @@ from benchmarks.show import show, show_suite
 LIMIT_S = 6.0
 """Of each limit; a shorter run has shorter ones."""
 
+PACE, PACED_S = 100.0, 10.0
+"""Orders a second, one a request, and for how long, when no pace is asked for."""
+
+LATENCY = ("p50_ms", "p99_ms", "max_ms")
+
 console = Console(stderr=True)
 
 
@@ -35,6 +40,8 @@ def main(words: Sequence[str]) -> int:
         return _suite(arguments)
     scenario = Scenario(**{name: getattr(arguments, name) for name in Scenario.__struct_fields__})
     report = _report(scenario)
+    if not scenario.rate:
+        report = _with_a_pace(report, scenario)
     if arguments.json:
         print(json.dumps(report))
     else:
@@ -82,6 +89,23 @@ def _report(scenario: Scenario) -> dict[str, Any]:
         "settings": msgspec.to_builtins(scenario),
         "machine": machine(),
     }
+
+
+def _with_a_pace(report: dict[str, Any], scenario: Scenario) -> dict[str, Any]:
+    """The same with the latency at a steady pace: flat out it only shows how long the queue is."""
+    seconds = min(PACED_S, scenario.seconds)
+    console.print(f"{seconds:g} s at {PACE:g} a second, one a request …")
+    paced = measure(msgspec.structs.replace(scenario, rate=PACE, batch=1, seconds=seconds))
+    flat_out = {name: report[name] for name in LATENCY}
+    settings = report["settings"] | {"paced_per_s": PACE, "paced_seconds": seconds}
+    return (
+        report
+        | {name: paced[name] for name in LATENCY}
+        | {
+            "flat_out": flat_out,
+            "settings": settings,
+        }
+    )
 
 
 @cache
