@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -42,3 +43,13 @@ def test_the_chart_is_served_as_text(desk: Desk) -> None:
 def test_a_contract_that_is_not_drawn_has_no_picture(desk: Desk, contract: str) -> None:
     for form in ("svg", "mmd"):
         assert desk.get(f"/v1/contracts/{contract}/diagram.{form}").status == 404
+
+
+def test_the_mapping_is_served_to_anybody_as_it_is_in_the_document(desk: Desk) -> None:
+    answer = desk.get("/v1/mapping.md", key="")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/markdown")
+    document = (Path(__file__).parents[2] / "docs/contracts/mapping.md").read_text("utf-8")
+    rows = [line for line in answer.body.decode().splitlines() if line.startswith("|")]
+    assert len(rows) > 60
+    assert [row for row in rows if row not in document] == []

@@ -66,6 +66,8 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *diagrams.ROUTES,
     *health.ROUTES,
 )
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
 BODY_WITHIN_S = 30.0
 """How long a body may take to arrive."""
 
@@ -97,7 +99,7 @@ def create_app(
     With `log_requests` each request is a line in the log.
     """
     described = document(routes, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
-    app = FastAPI(
+    app = _App(
         title="Milepost",
         version=__version__,
         openapi_url=None,
@@ -114,15 +116,39 @@ def create_app(
     for path, there in _by_path((*routes, *unpublished)).items():
         door = Door(there, hub=hub, auth=auth, limits=limits, body_within_s=body_within_s)
         app.router.routes.append(Path(path, door, include_in_schema=False))
+        if "{" not in path:
+            app.doors[path] = door
     app.router.routes.extend(beside)
     app.router.default = _no_such_path
-    app.add_middleware(Envelope, metrics=hub.metrics, log_requests=log_requests)
+    app.outside = Envelope(app.inside, metrics=hub.metrics, log_requests=log_requests)
     if hub.traces is not None:
         # Its library is only loaded where it is asked for.
         from milepost.api.spans import Spans  # noqa: PLC0415
 
-        app.add_middleware(Spans, traces=hub.traces)
+        app.outside = Spans(app.outside, traces=hub.traces)
     return app
+
+
+class _App(FastAPI):
+    """Requests for a path without parameters go straight to its door.
+
+    The way through the framework's own middleware and routes costs a third of what taking one order
+    costs at the door.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.doors: dict[str, Door] = {}
+        self.outside: Asgi = super().__call__
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """From outside in."""
+        await self.outside(scope, receive, send)
+
+    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Behind what is around every request."""
+        door = self.doors.get(scope["path"]) if scope["type"] == "http" else None
+        await (door or super().__call__)(scope, receive, send)
 
 
 def _by_path(routes: tuple[Route[Any, Any], ...]) -> Mapping[str, list[Route[Any, Any]]]:
@@ -169,7 +195,7 @@ class Envelope:
 
     def __init__(
         self,
-        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        app: Asgi,
         *,
         metrics: Metrics,
         log_requests: bool,

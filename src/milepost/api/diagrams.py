@@ -1,4 +1,4 @@
-"""The routes of drawings: how the words of a contract follow each other."""
+"""The routes of drawings and of the mapping: how the words of contracts go with each other."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from functools import lru_cache
 from milepost.api.door import GUARD, Answer, Call, Nothing, Route
 from milepost.api.problems import Headers, Status
 from milepost.contracts.contract import Diagram
+from milepost.contracts.tables import mapping_page
 from milepost.errors import UnknownRecord
 
-SVG, MERMAID = "image/svg+xml", "text/vnd.mermaid"
+SVG, MERMAID, MARKDOWN = "image/svg+xml", "text/vnd.mermaid", "text/markdown; charset=utf-8"
 _STYLES = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -24,6 +25,11 @@ async def picture(call: Call[Nothing, Nothing]) -> Answer:
 async def chart(call: Call[Nothing, Nothing]) -> Answer:
     content = _diagram_of(call).mermaid(False).encode()
     return Answer(content, content_type=(b"content-type", MERMAID.encode()))
+
+
+async def mapping(call: Call[Nothing, Nothing]) -> Answer:
+    content = mapping_page(call.hub.rooms).encode()
+    return Answer(content, content_type=(b"content-type", MARKDOWN.encode()))
 
 
 def _diagram_of(call: Call[Nothing, Nothing]) -> Diagram:
@@ -52,6 +58,19 @@ def _guard_of(content: bytes) -> Headers:
 
 
 ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/mapping.md",
+        act=mapping,
+        name="getMapping",
+        summary="Show what each state becomes in the providers' words, and what is lost.",
+        tag="contracts",
+        query=Nothing,
+        body=Nothing,
+        answers={Status.OK: str},
+        public=True,
+        media_type=MARKDOWN,
+    ),
     Route(
         method="GET",
         path="/v1/contracts/{contract}/diagram.svg",

@@ -170,7 +170,7 @@ def show_resends(resends: Sequence[Resend]) -> None:
             )
             for one in resends
         ],
-        empty="Nothing was ever sent again by the many.",
+        empty="Nothing was sent again yet.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, permutations
 
 from milepost.contracts.contract import Contract, Words
 from milepost.delivery.retry import Schedule
@@ -50,6 +50,15 @@ def merges_table(origin: Contract, target: Contract) -> str:
         ends.setdefault(shown, []).append(f"`{word}`")
     rows = [(shown, ", ".join(words)) for shown, words in ends.items()]
     return _table((target.title, f"{origin.title}: what ends there"), rows)
+
+
+def mapping_page(rooms: Mapping[str, Contract]) -> str:
+    """What each state becomes in the providers' words and what is lost between them, as a page."""
+    providers = [room for room in rooms.values() if not room.shows_others]
+    parts = ["# The mapping between the contracts", mapping_table(rooms).strip()]
+    for origin, target in permutations(providers, 2):
+        parts += [f"## From {origin.title} to {target.title}", merges_table(origin, target).strip()]
+    return "\n\n".join(parts) + "\n"
 
 
 def schedules_table(room: Contract) -> str:
