@@ -325,3 +325,75 @@ def test_an_operator_splits_an_order_and_nothing_is_half_done(shop: Shop) -> Non
     }
     assert quantities == {"parts": [("PEN", 1), ("INK", 1)], "parts-2": [("PEN", 1)]}
     assert shop.client.read("parts-2")["processing_status"] == "submitted"
+
+
+def published_schema() -> Any:
+    """ShipMonk's own schema of the body, where its interface description lies beside us."""
+    beside = ROOT.parent / "shared" / "contracts" / "shipmonk-openapi-v1.024.json"
+    if not beside.exists():
+        return SCHEMA
+    described = json.loads(beside.read_text(encoding="utf-8"))
+    (name,) = [n for n in described["components"]["schemas"] if n.endswith(BODY)]
+    return {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
+
+
+BODY = "_PublicApiOrderDetailOutput"
+LIVES: dict[str, list[dict[str, Any]]] = {
+    "sub": [{"state": "scheduled", "reason": "subscription"}, {"state": "submitted"}],
+    "fwd": [{"state": "scheduled", "reason": "package_forwarding"}, {"state": "backordered"}],
+    "label": [{"state": "scheduled", "reason": "merchant_facility"}, {"state": "submit_failed"}],
+    "hold": [{"state": "verified"}, {"state": "on_hold"}, {"state": "cancel_requested"}],
+    "gone": [{"state": "cancelled"}],
+    "third": [{"state": "fulfilled_elsewhere"}],
+    "way": [
+        *({"state": state} for state in ("submitted", "picking", "packing", "packed")),
+        {"state": "ready_to_ship"},
+        {"state": "shipped", "carrier": "UPS", "tracking_number": "1Z1", "parcel": "1"},
+        {"state": "in_transit", "parcel": "1"},
+        {"state": "delivered", "parcel": "1"},
+    ],
+    "lost": [{"state": "shipped", "carrier": "UPS"}, {"state": "undeliverable"}],
+    "dark": [{"state": "shipped", "carrier": "UPS"}, {"state": "untracked"}],
+}
+"""Lives that together show every status but `updating`, which is a flag over one."""
+
+
+def test_every_status_that_is_visited_is_told_and_read_by_the_schema(shop: Shop) -> None:
+    own, published = (
+        jsonschema.Draft202012Validator(schema) for schema in (SCHEMA, published_schema())
+    )
+    read = set()
+    for key, life in LIVES.items():
+        order = {"store": "main", "order_key": key, "order_number": key}
+        assert shop.hub.ask("POST", "/v1/orders", order, key=shop.key).status == 201
+        for step in [{}, *life]:
+            if step:
+                shop.tell(key, **{"source": "wms", **step})
+            shown = shop.client.read(key)
+            own.validate(shown)
+            published.validate(shown)
+            read.add(shown["processing_status"])
+    told = set()
+    until(lambda: sum(len(shop.receiver.of(key)) for key in LIVES) == NOTIFIED)
+    for key in LIVES:
+        for webhook in shop.receiver.of(key):
+            assert webhook.basic
+            assert webhook.signed
+            own.validate(webhook.body)
+            published.validate(webhook.body)
+            told.add(webhook.body["processing_status"])
+    assert told == SENT
+    assert read == SENT | GET_ONLY
+
+
+NOTIFIED = sum(1 + len(life) for life in LIVES.values()) - 3
+"""All but two statuses that exist for reading only, and one that shows what was shown before."""
+
+GET_ONLY = {"fulfilled_by_3rd", "awaiting_label_request_from_merchant_facility"}
+SENT = {
+    "backorder", "unable_to_submit", "queued_to_submit", "subscription", "package_forwarding",
+    "on_hold", "submitted", "pick_in_progress", "pack_in_progress", "packed", "awaiting_pick_up",
+    "awaiting_carrier_processing", "en_route", "delivered", "undeliverable", "shipped_untrackable",
+    "cancellation_requested", "cancelled",
+}  # fmt: skip
+"""The published list of what is notified."""

@@ -130,10 +130,9 @@ def create_app(
 
 
 class _App(FastAPI):
-    """Requests for a path without parameters go straight to its door.
+    """Requests go past the framework's own middleware, and those for one path straight to its door.
 
-    The way through the framework's own middleware and routes costs a third of what taking one order
-    costs at the door.
+    That way in costs a quarter less for one order.
     """
 
     def __init__(self, **given: Any) -> None:
@@ -147,8 +146,10 @@ class _App(FastAPI):
 
     async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Behind what is around every request."""
-        door = self.doors.get(scope["path"]) if scope["type"] == "http" else None
-        await (door or super().__call__)(scope, receive, send)
+        if scope["type"] == "http":
+            await (self.doors.get(scope["path"]) or self.router)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _by_path(routes: tuple[Route[Any, Any], ...]) -> Mapping[str, list[Route[Any, Any]]]:
