@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milepost.contracts.shipmonk.closed_sets import WmsType
 from milepost.contracts.shipmonk.contents import content_of
 from milepost.contracts.shipmonk.extensions import Account, OrderExtensions, Warehouse
 from milepost.contracts.shipmonk.inputs import read_moment, read_order
+from milepost.contracts.shipmonk.payloads import Options, detail
 from milepost.errors import InvalidInput
 from milepost.orders.model import OrderContent
+from tests.contracts import orders
+
+SCHEMA = json.loads(Path(__file__).with_name("shipmonk.schema.json").read_text(encoding="utf-8"))
 
 LEAST: dict[str, Any] = {
     "store_id": 7,
@@ -185,3 +194,114 @@ def test_what_the_warehouse_said_stays_when_the_merchant_edits() -> None:
 )
 def test_times_are_read_as_merchants_write_them(text: str, moment: str) -> None:
     assert read_moment("ordered_at", text).isoformat() == moment
+
+
+# --- any shape within the published schema --------------------------------------------------------
+
+WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
+    lambda text: bool(text.strip())
+)
+MONEY = st.decimals(0, 10_000, places=2)
+PAIRS = st.lists(st.fixed_dictionaries({"name": WORDS, "value": WORDS}), max_size=2)
+DAYS = st.dates(date(2020, 1, 1), date(2090, 1, 1)).map(date.isoformat)
+
+
+def some(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+ITEMS = st.lists(
+    some(
+        {"sku": WORDS, "quantity": st.integers(0, 999_999)},
+        {
+            "name": WORDS,
+            "price": MONEY,
+            "image_url": WORDS,
+            "custom_data": PAIRS,
+            "b2b_attributes": PAIRS,
+            "packing_group": some({"key": WORDS}, {"name": WORDS}),
+            "lot_requirements": some({}, {"minimum_shelf_life_days": st.integers(1, 99)}),
+        },
+    ),
+    max_size=3,
+)
+ORDERS = some(
+    {
+        **{name: st.just(value) for name, value in LEAST.items()},
+        "order_number": WORDS,
+        "items": ITEMS,
+        "ship_to": some(
+            {}, {**dict.fromkeys(("name", "company", "street1", "zip", "phone"), WORDS)}
+        ),
+        "requested_shipping_service": WORDS,
+    },
+    {
+        "attributes": PAIRS,
+        "custom_data": PAIRS,
+        "b2b_attributes": PAIRS,
+        "customer_email": WORDS,
+        "customer_notes": WORDS,
+        "internal_notes": WORDS,
+        "gift_message": WORDS,
+        "gift_from": WORDS,
+        "shipping_paid": MONEY,
+        "taxes_paid": MONEY,
+        "order_type": st.sampled_from(["retail", "amazon", "work_order"]),
+        "references": st.lists(
+            st.fixed_dictionaries({"type": st.just("po_number"), "value": WORDS}), max_size=2
+        ),
+        "recipient_tax_id": st.fixed_dictionaries(
+            {"type": st.just("VAT"), "value": WORDS, "issuing_country_id": st.just("DE")}
+        ),
+        "special_requirements": some(
+            {},
+            {
+                "special_instruction": WORDS,
+                "pack_list_required": st.booleans(),
+                "cancel_date": DAYS,
+                "shipping_date": some({}, {"earliest": DAYS, "latest": DAYS}),
+                "additional_documents": st.lists(
+                    st.fixed_dictionaries({"name": WORDS, "url": WORDS}), max_size=2
+                ),
+            },
+        ),
+        "warehouse": st.just("FL1"),
+        "trading_partner": WORDS,
+    },
+)
+SAME = ("order_number", "attributes", "custom_data", "customer_email", "customer_notes",
+        "gift_message", "gift_from", "order_type", "references", "requested_shipping_service",
+        "shipping_paid")  # fmt: skip
+"""What has one name and one shape on the way in and on the way out."""
+
+_exact = msgspec.json.Encoder(decimal_format="number")
+
+
+@given(said=ORDERS)
+@settings(max_examples=80, deadline=None)
+def test_an_order_of_any_shape_comes_out_with_the_same_content(said: dict[str, Any]) -> None:
+    raw = _exact.encode(said)
+    content = content_of(read_order(raw), known=None, warehouses={"FL1": FL1}, account=ACCOUNT)
+    shown = json.loads(
+        detail(orders.order(content=content), store=orders.STORE, options=Options()),
+        parse_float=Decimal,
+    )
+    jsonschema.validate(json.loads(json.dumps(shown, default=float)), SCHEMA)
+    told = json.loads(raw, parse_float=Decimal)
+    for name in SAME:
+        if name in told:
+            assert shown[name] == told[name], name
+    assert shown["tax_paid"] == told.get("taxes_paid", 0)
+    for line, item in zip(shown["items"], told["items"], strict=True):
+        for name in ("sku", "quantity", "name", "price", "image_url"):
+            assert line[name] == item.get(name), name
+    for name, value in told["ship_to"].items():
+        assert shown["ship_to"][name] == value
+    kept = extensions(content).asked
+    assert kept.internal_notes == told.get("internal_notes")
+    assert len(kept.b2b_attributes) == len(told.get("b2b_attributes", ()))
+    if "recipient_tax_id" in told:
+        assert shown["recipient_tax_id"]["value"] == told["recipient_tax_id"]["value"]
+    required = told.get("special_requirements", {})
+    if "cancel_date" in required:
+        assert shown["special_requirements"]["cancel_date"].startswith(required["cancel_date"])
