@@ -30,7 +30,7 @@ from milepost.metrics import Metrics
 from milepost.ports import Lease, NewId, Now, Store
 from milepost.ports.tracing import Tracing
 
-MOST_IN_A_TRANSACTION = 2_000
+MOST_IN_A_TRANSACTION = 400
 """Items that share one commit; more would make the first of them wait too long."""
 
 
