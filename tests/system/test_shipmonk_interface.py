@@ -339,21 +339,21 @@ def published_schema() -> Any:
 
 BODY = "_PublicApiOrderDetailOutput"
 LIVES: dict[str, list[dict[str, Any]]] = {
-    "sub": [{"state": "scheduled", "reason": "subscription"}, {"state": "submitted"}],
-    "fwd": [{"state": "scheduled", "reason": "package_forwarding"}, {"state": "backordered"}],
-    "label": [{"state": "scheduled", "reason": "merchant_facility"}, {"state": "submit_failed"}],
-    "hold": [{"state": "verified"}, {"state": "on_hold"}, {"state": "cancel_requested"}],
-    "gone": [{"state": "cancelled"}],
-    "third": [{"state": "fulfilled_elsewhere"}],
-    "way": [
+    "life-sub": [{"state": "scheduled", "reason": "subscription"}, {"state": "submitted"}],
+    "life-fwd": [{"state": "scheduled", "reason": "package_forwarding"}, {"state": "backordered"}],
+    "life-label": [{"state": "scheduled", "reason": "merchant_facility"}, {"state": "submit_failed"}],
+    "life-hold": [{"state": "verified"}, {"state": "on_hold"}, {"state": "cancel_requested"}],
+    "life-gone": [{"state": "cancelled"}],
+    "life-third": [{"state": "fulfilled_elsewhere"}],
+    "life-way": [
         *({"state": state} for state in ("submitted", "picking", "packing", "packed")),
         {"state": "ready_to_ship"},
         {"state": "shipped", "carrier": "UPS", "tracking_number": "1Z1", "parcel": "1"},
         {"state": "in_transit", "parcel": "1"},
         {"state": "delivered", "parcel": "1"},
     ],
-    "lost": [{"state": "shipped", "carrier": "UPS"}, {"state": "undeliverable"}],
-    "dark": [{"state": "shipped", "carrier": "UPS"}, {"state": "untracked"}],
+    "life-lost": [{"state": "shipped", "carrier": "UPS"}, {"state": "undeliverable"}],
+    "life-dark": [{"state": "shipped", "carrier": "UPS"}, {"state": "untracked"}],
 }
 """Lives that together show every status but `updating`, which is a flag over one."""
 
