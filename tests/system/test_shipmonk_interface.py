@@ -341,7 +341,10 @@ BODY = "_PublicApiOrderDetailOutput"
 LIVES: dict[str, list[dict[str, Any]]] = {
     "life-sub": [{"state": "scheduled", "reason": "subscription"}, {"state": "submitted"}],
     "life-fwd": [{"state": "scheduled", "reason": "package_forwarding"}, {"state": "backordered"}],
-    "life-label": [{"state": "scheduled", "reason": "merchant_facility"}, {"state": "submit_failed"}],
+    "life-label": [
+        {"state": "scheduled", "reason": "merchant_facility"},
+        {"state": "submit_failed"},
+    ],
     "life-hold": [{"state": "verified"}, {"state": "on_hold"}, {"state": "cancel_requested"}],
     "life-gone": [{"state": "cancelled"}],
     "life-third": [{"state": "fulfilled_elsewhere"}],
