@@ -372,4 +372,6 @@ def test_unknown_actions_and_missing_parameters_get_the_numbers_of_their_familie
 
 
 def test_everything_was_told_as_json(stage: Stage) -> None:
+    assert stage.client().create_order(an_order("as-json")).status == 0
+    stage.receiver.wait_for("as-json", 1)
     assert stage.receiver.content_types == {"application/json"}
