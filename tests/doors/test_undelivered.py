@@ -18,11 +18,13 @@ def give_up(desk: Desk, *keys: str) -> list[str]:
     """Orders whose notifications were all given up; afterwards receivers take everything."""
     desk.outside.answer = lambda _request: Reply(500)
     names = [desk.order(key) for key in keys]
-    for _ in range(40):
+    for _ in range(1_000):
         desk.run(asyncio.sleep(0.03))
         desk.clock.forward(days=2)
         if not desk.get("/v1/deliveries?state=pending").json["deliveries"]:
             break
+    else:
+        raise AssertionError("something is still pending")
     desk.outside.requests.clear()
     desk.outside.answer = lambda _request: Reply(204)
     return names

@@ -306,6 +306,7 @@ def test_every_required_action_stops_the_order_until_it_is_settled(shop: Shop) -
 
 
 def test_an_operator_splits_an_order_and_nothing_is_half_done(shop: Shop) -> None:
+    shop.client.save("taken")
     shop.client.save("parts")
     order_id = shop.hub.ask("GET", "/v1/orders?limit=1", key=shop.key).body["orders"][0]["order_id"]
 
@@ -313,7 +314,7 @@ def test_an_operator_splits_an_order_and_nothing_is_half_done(shop: Shop) -> Non
         return shop.hub.ask("POST", f"/v1/orders/{order_id}/split", {"parts": parts}, key=shop.key)
 
     one = {"order_key": "parts-2", "lines": [{"line_key": "1", "quantity": 1}]}
-    taken = {"order_key": "split", "lines": [{"line_key": "1", "quantity": 1}]}
+    taken = {"order_key": "taken", "lines": [{"line_key": "1", "quantity": 1}]}
     too_many = {"order_key": "parts-3", "lines": [{"line_key": "1", "quantity": 3}]}
     assert split(one, taken).status == 409
     assert shop.client.call("GET", "orders", orderKey="parts-2").http_status == 404
