@@ -32,7 +32,7 @@ from milepost.orders.tracking import Tracking, pace_at
 from milepost.ports import Account, Changes, Lease, OrderRef, Snapshot
 from milepost.ports.tracking import Looked
 from milepost.settings import Settings
-from milepost.sources import SourceInput
+from milepost.carrier_sources import SourceInput
 from milepost.wiring import Hub, build
 
 ACCOUNT = "acc_bench"

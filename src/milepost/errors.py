@@ -34,6 +34,10 @@ class Unauthorized(MilepostError):
     """A valid API key is needed."""
 
 
+class SourceRefused(MilepostError):
+    """The message does not prove that it comes from its source."""
+
+
 class UnknownRecord(MilepostError):
     """There is no such record in this account."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from milepost import __version__
 from milepost.attention import Attention
+from milepost.carrier_sources import Sources
 from milepost.contracts import ROOMS
 from milepost.contracts.contract import Contract
 from milepost.dispatcher import Dispatcher
@@ -55,7 +56,6 @@ from milepost.scans import Scans
 from milepost.sealing import Vault, source_of
 from milepost.secrecy import Secrecy
 from milepost.settings import POSTGRES_SCHEMES, Settings
-from milepost.sources import Sources
 from milepost.store.sqlite import SqliteStore
 from milepost.tracker import Tracker
 from milepost.upkeep import Retention, Upkeep

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from milepost.sources import SourceInput
+from milepost.carrier_sources import SourceInput
 from tests.doors.desk import START, Desk
 
 AT = "2026-11-23T09:00:00Z"

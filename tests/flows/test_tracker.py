@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from milepost.carrier_sources import SourceInput
 from milepost.errors import InvalidInput, Overloaded, UnknownRecord
 from milepost.orders.events import EventType, OrderEvent, Verdict
 from milepost.orders.lifecycle import State
@@ -25,7 +26,6 @@ from milepost.orders.tracking import Ending, Scan, Tracking
 from milepost.ports import OrderRef, Page
 from milepost.ports.tracking import CarrierSource, Failed, Told
 from milepost.scans import PushedScan, ScanResult
-from milepost.sources import SourceInput
 from milepost.tracker import Tracker
 from milepost.wiring import steady_s
 from tests.flows.house import ACCOUNT, START, House, house

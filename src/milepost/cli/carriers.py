@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from milepost.carrier_sources import SourceInput
 from milepost.cli.exits import ExitCode, FileUnusable
 from milepost.cli.options import (
     AccountName,
@@ -25,7 +26,6 @@ from milepost.cli.session import in_account, order_named
 from milepost.errors import InvalidInput
 from milepost.orders.tracking import Tracking
 from milepost.ports.tracking import CarrierSource, Failed, Told
-from milepost.sources import SourceInput
 from milepost.wiring import Hub
 
 carrier = typer.Typer(
