@@ -36,12 +36,19 @@ def environment_of(database_url: str) -> dict[str, str]:
 class Hub:
     """A hub with an account, a store and its key, on an SQLite file unless a URL is given.
 
-    Several processes take in and send, each on a port of its own, as behind a load balancer.
+    With `sandbox` its clock can be moved forward. Several processes take in and send, each on a port of its own, as behind a load balancer.
     """
 
     def __init__(
-        self, folder: Path, *, database_url: str = "", processes: int = 1, **settings: str
+        self,
+        folder: Path,
+        *,
+        database_url: str = "",
+        processes: int = 1,
+        sandbox: bool = False,
+        **settings: str,
     ) -> None:
+        self._sandbox = sandbox
         self.ports = [free_port() for _ in range(processes)]
         self.database_url = database_url or f"sqlite:///{folder / 'bench.db'}"
         self._log = folder / "serve.log"

@@ -23,6 +23,7 @@ from milepost.api import (
     fulfillment,
     health,
     intake,
+    queued,
     records,
     resends,
     secrecy,
@@ -53,6 +54,7 @@ from milepost.wiring import Hub
 ROUTES: tuple[Route[Any, Any], ...] = (
     *intake.ROUTES,
     *undelivered.ROUTES,
+    *queued.ROUTES,
     *records.ROUTES,
     *resends.ROUTES,
     *setup.ROUTES,

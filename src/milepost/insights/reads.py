@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from milepost.contracts.contract import Contract
 from milepost.delivery.health import Health
@@ -19,6 +20,7 @@ from milepost.insights.views import (
     OrderSummary,
     OrderView,
     QuarantineView,
+    QueuedView,
     StoreView,
     attempt_view,
     contract_view,
@@ -28,6 +30,7 @@ from milepost.insights.views import (
     order_summary,
     order_view,
     quarantine_view,
+    queued_view,
     store_view,
 )
 from milepost.orders.events import Verdict
@@ -164,6 +167,20 @@ class Insights:
         """A page of what is pending, abandoned or superseded, oldest first."""
         found, after = await self._store.undelivered(account_id, endpoint_id=endpoint_id, page=page)
         return [delivery_view(d) for d in found], after
+
+    async def queued(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, page: Page
+    ) -> tuple[Sequence[QueuedView], str | None, str | None]:
+        """A page of what was queued for an endpoint since then with its bytes, oldest first.
+
+        With it the cursor of the next page, and the last place on this one that lies before
+        `until`. Raises UnknownRecord.
+        """
+        await self._store.endpoint(account_id, endpoint_id)
+        found = await self._store.queued(
+            account_id, endpoint_id, since=since, until=until, page=page
+        )
+        return [queued_view(q) for q in found.items], found.following, found.settled
 
     async def truth(self, account_id: str, order_id: str) -> OrderTruth:
         """How an order stands, beside what each endpoint knows of it. Raises UnknownRecord."""

@@ -20,6 +20,7 @@ from milepost.orders.events import EventType, OrderEvent, Verdict
 from milepost.orders.lifecycle import Reason, State
 from milepost.orders.model import Order, OrderContent, Parcel, ParcelDetails, Store
 from milepost.ports import Quarantined
+from milepost.ports.answers import Queued
 from milepost.ports.upkeep import ErasedBody
 
 
@@ -149,6 +150,17 @@ class DeliveryDetail(DeliveryView, frozen=True):
     body_encoding: str
     erased: ErasedBodyView | None
     attempts_made: list[AttemptView]
+
+
+class QueuedView(DeliveryView, frozen=True):
+    """A delivery with the bytes that it carries (`body_encoding` is utf-8, or base64 for others).
+
+    All three are null when the order's personal data was erased.
+    """
+
+    content_type: str | None
+    body: str | None
+    body_encoding: str | None
 
 
 class QuarantineView(View, frozen=True):
@@ -297,10 +309,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
 def delivery_detail(
     delivery: Delivery, *, body: bytes, erased: ErasedBody | None, attempts: list[AttemptView]
 ) -> DeliveryDetail:
-    try:
-        text, encoding = body.decode(), "utf-8"
-    except UnicodeDecodeError:
-        text, encoding = base64.b64encode(body).decode(), "base64"
+    text, encoding = _as_text(body)
     left = None
     if erased is not None:
         left = ErasedBodyView(erased.sha256.hex(), erased.size, erased.content_type)
@@ -311,6 +320,23 @@ def delivery_detail(
         erased=left,
         attempts_made=attempts,
     )
+
+
+def queued_view(queued: Queued) -> QueuedView:
+    standing, body = _standing(queued.delivery), queued.body
+    if body is None:
+        return QueuedView(**standing, content_type=None, body=None, body_encoding=None)
+    text, encoding = _as_text(body.content)
+    return QueuedView(
+        **standing, content_type=body.content_type, body=text, body_encoding=encoding
+    )
+
+
+def _as_text(body: bytes) -> tuple[str, str]:
+    try:
+        return body.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode(), "base64"
 
 
 def attempt_view(attempt: Attempt) -> AttemptView:

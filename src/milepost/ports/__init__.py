@@ -19,6 +19,7 @@ from milepost.ports.core import (
     Decide,
     DeliveryFilter,
     Lease,
+    Mentioned,
     NewId,
     Now,
     OrderFilter,
@@ -32,6 +33,8 @@ from milepost.ports.core import (
 from milepost.ports.egress import EgressStore
 from milepost.ports.health import HealthStore, Judge, Judged
 from milepost.ports.merchants import MerchantStore
+from milepost.ports.receiving import ReceivingStore
+from milepost.ports.people import PeopleStore
 from milepost.ports.rehearsals import RehearsalStore
 from milepost.ports.resends import ResendStore
 from milepost.ports.secrets import Resealed, SecretStore
@@ -55,14 +58,17 @@ __all__ = [
     "Judge",
     "Judged",
     "Lease",
+    "Mentioned",
     "MerchantStore",
     "NewId",
     "Now",
     "OrderFilter",
     "OrderRef",
     "Page",
+    "PeopleStore",
     "Post",
     "Quarantined",
+    "ReceivingStore",
     "Resealed",
     "ResendStore",
     "SecretStore",
@@ -85,8 +91,10 @@ class Store(
     RehearsalStore,
     WithingsStore,
     EgressStore,
+    PeopleStore,
     MerchantStore,
     TrackingStore,
+    ReceivingStore,
     Protocol,
 ):
     """Everything that is durable. Every method may raise StoreError."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from milepost.delivery.model import Delivery
+from milepost.delivery.model import Body, Delivery
 from milepost.ports.core import Page
 
 
@@ -36,6 +36,25 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     waits_since: datetime | None
 
 
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """A delivery with its bytes, which are gone where the order's personal data was erased."""
+
+    delivery: Delivery
+    body: Body | None
+
+
+class QueuedPage(msgspec.Struct, frozen=True, gc=False):
+    """A page of what was queued for an endpoint.
+
+    `following` is where the next page begins, if there is more. `settled` is the last place on the
+    page before which nothing new can appear, None when the page has none.
+    """
+
+    items: Sequence[Queued]
+    following: str | None
+    settled: str | None
+
+
 class AnswerStore(Protocol):
     """What was not delivered. Every method may raise StoreError."""
 
@@ -47,6 +66,16 @@ class AnswerStore(Protocol):
         Those of endpoints that are gone are among them. A cursor holds for good: what was queued
         after a page was read comes on a later one. Raises InvalidInput for a cursor of another
         list.
+        """
+
+    async def queued(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, page: Page
+    ) -> QueuedPage:
+        """A page of all that was queued for an endpoint since then, the oldest first.
+
+        What was made up to `until` is committed or will never be, so that the settled place lies
+        before that. None are listed of an endpoint that the account does not have. Raises
+        InvalidInput for a cursor of another list.
         """
 
     async def told(self, account_id: str, order_id: str) -> Sequence[Told]:

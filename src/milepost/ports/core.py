@@ -7,7 +7,7 @@ No transaction is open while a request is on the wire.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -29,6 +29,7 @@ from milepost.orders.events import OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order
 from milepost.orders.model import Store as StoreRecord
+from milepost.ports.receipts import MessageName, Receipt, ReceiptName
 from milepost.ports.rehearsals import Rehearsal
 
 Now = Callable[[], datetime]
@@ -72,12 +73,18 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
 
     `orders` holds, for each ref in the order asked, the order or None. `waiting` holds the orphans
     of each natural key (account, store, order_key) that is not an order yet, oldest first.
+    `messages` holds those of the messages asked for that are known, by the id of their receipt;
+    `receipts`, without their bodies, those asked for and those that orphans in `waiting` are of.
+    `ahead` is how far the clock of an account is ahead of ours, of those for which it is.
     """
 
     orders: Sequence[Order | None]
     endpoints: Mapping[str, Sequence[Endpoint]]
     stores: Mapping[tuple[str, str], StoreRecord]
     waiting: Mapping[tuple[str, str, str], Sequence[Quarantined]]
+    messages: Mapping[MessageName, str] = {}
+    receipts: Mapping[ReceiptName, Receipt] = {}
+    ahead: Mapping[str, timedelta] = {}
 
 
 class Changes(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +92,7 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
 
     `created` and `changed` hold each order once, as it stands after all its events. `told` is the
     JSON that their new contents came as, by order id, if they did; it may hold more than that.
+    `receipts` are new, `decided` were there and are decided anew.
     """
 
     created: Sequence[Order] = ()
@@ -95,7 +103,18 @@ class Changes(msgspec.Struct, frozen=True, gc=False):
     released: Sequence[Quarantined] = ()
     rehearsals: Sequence[Rehearsal] = ()
     told: Mapping[str, bytes | msgspec.Raw] = {}
+    receipts: Sequence[Receipt] = ()
+    decided: Sequence[Receipt] = ()
 
+
+class Mentioned(msgspec.Struct, frozen=True, gc=False):
+    """What of sources a decision has to see: whether messages are known, and these receipts."""
+
+    messages: Sequence[MessageName] = ()
+    receipts: Sequence[ReceiptName] = ()
+
+
+NOTHING_MENTIONED = Mentioned()
 
 Decide = Callable[[Snapshot], Changes]
 
@@ -130,11 +149,15 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
-    """A tenant: everything else belongs to exactly one."""
+    """A tenant: everything else belongs to exactly one.
+
+    The clock of a `sandbox` can be moved forward; an account is one for ever or never.
+    """
 
     account_id: str
     name: str
     created_at: datetime
+    sandbox: bool = False
 
 
 class OrderFilter(msgspec.Struct, frozen=True, gc=False):
@@ -199,7 +222,13 @@ class CoreStore(Protocol):
     # the main path
 
     async def change_orders(
-        self, refs: Sequence[OrderRef], *, decide: Decide, lease: Lease, now: datetime
+        self,
+        refs: Sequence[OrderRef],
+        *,
+        decide: Decide,
+        lease: Lease,
+        now: datetime,
+        mentioned: Mentioned = NOTHING_MENTIONED,
     ) -> Sequence[Claimed]:
         """Reads the orders, lets `decide` decide, and commits its changes in one transaction.
 

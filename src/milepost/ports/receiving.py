@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from milepost.contracts.incoming import MessageKind
-from milepost.ports.core import Page
+from milepost.ports.core import Lease, Page
+from milepost.ports.receipts import (
+    MessageName,
+    Receipt,
+    ReceiptName,
+    ReceiptVerdict,
+    Word,
+)
 
-
-class ReceiptVerdict(StrEnum):
-    """What came of a message: of its updates the one that matters most, or why there are none.
-
-    `repeated`: the same message id came before. `unmapped`: a word of it means nothing to us.
-    `kept`: it tells of something that is no order's status.
-    """
-
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    ILLEGAL = "illegal"
-    ORPHAN = "orphan"
-    UNMAPPED = "unmapped"
-    KEPT = "kept"
-    REPEATED = "repeated"
+__all__ = [
+    "MessageName",
+    "Receipt",
+    "ReceiptFilter",
+    "ReceiptName",
+    "ReceiptVerdict",
+    "ReceivingStore",
+    "Refusals",
+    "Source",
+    "Word",
+]
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):
@@ -60,37 +60,12 @@ class Source(msgspec.Struct, frozen=True, gc=False):
         return f"Source({self.source}, {self.kind})"
 
 
-class Word(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What was decided of one update of a message."""
+class Refusals(msgspec.Struct, frozen=True, gc=False):
+    """How many requests of a source were refused, when the last one, and why."""
 
-    verdict: ReceiptVerdict
+    refused: int = 0
+    refused_at: datetime | None = None
     why: str = ""
-    parcel: str | None = None
-    state: str | None = None
-
-
-class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """A message that a source has sent, as it came, with what was decided of it.
-
-    `order_id` is None until the order is known. `body` is empty in lists, and once it was erased.
-    """
-
-    account_id: str
-    receipt_id: str
-    source: str
-    kind: MessageKind
-    message_id: str | None
-    verdict: ReceiptVerdict
-    why: str
-    word: str
-    store: str | None
-    order_key: str | None
-    order_id: str | None
-    tracking_number: str | None
-    received_at: datetime
-    words: tuple[Word, ...] = ()
-    content_type: str = ""
-    body: bytes = b""
 
 
 class ReceiptFilter(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +83,7 @@ class ReceivingStore(Protocol):
     """
 
     async def put_source(self, source: Source) -> None:
-        """Creates or replaces a source."""
+        """Creates or replaces a source. Raises AlreadyExists for a path that another one has."""
 
     async def sources(self, account_id: str | None = None) -> Sequence[Source]:
         """The sources of an account, or of all, by name."""
@@ -126,3 +101,42 @@ class ReceivingStore(Protocol):
 
     async def receipt(self, account_id: str, receipt_id: str) -> Receipt:
         """A receipt with its body. Raises UnknownRecord."""
+
+    async def last_received(self, account_id: str, source: str) -> datetime | None:
+        """When the last message of a source was taken in."""
+
+    # what was refused
+
+    async def count_refused(
+        self, account_id: str, source: str, *, number: int, why: str, now: datetime
+    ) -> None:
+        """Counts so many requests more that a source was refused."""
+
+    async def refusals(self, account_id: str) -> Mapping[str, Refusals]:
+        """What was refused, by the source's name."""
+
+    # receipts that wait for a parcel with their tracking number
+
+    async def claim_waiting(self, *, lease: Lease, now: datetime, limit: int) -> Sequence[Receipt]:
+        """Leases receipts that are due: new ones, and those whose number a parcel has got.
+
+        They come without their bodies. One that nobody settles is due again when the lease ends.
+        """
+
+    async def rest_waiting(self, names: Sequence[ReceiptName], *, lease: Lease) -> None:
+        """Has these wait until a parcel gets their number, unless one got it meanwhile."""
+
+    # what belongs to no order
+
+    async def old_receipts(
+        self, account_id: str, *, before: str, until: datetime, limit: int
+    ) -> int:
+        """How many receipts without an order have an id before this one, up to a limit.
+
+        Only those count that came in by then.
+        """
+
+    async def drop_receipts(
+        self, account_id: str, *, before: str, until: datetime, limit: int
+    ) -> int:
+        """Removes so many of them; returns how many."""

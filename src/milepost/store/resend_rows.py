@@ -8,13 +8,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from milepost.delivery.model import Body
 from milepost.errors import TooManyResends
-from milepost.ports.answers import Acknowledgement, Told
+from milepost.ports import Page
+from milepost.ports.answers import Acknowledgement, Queued, QueuedPage, Told
 from milepost.ports.resends import Advance, Choice, OrderChange, Place, Resend, ResendState
-from milepost.store.cursors import Number, read_cursor
+from milepost.store.compression import plain
+from milepost.store.cursors import Number, next_cursor, read_cursor, write_cursor
 from milepost.store.rows import Row, delivery_of, micros, micros_or_none, moment, moment_or_none
 
 WITHOUT_ENDPOINT = "its endpoint was removed"
+
+QUEUED_KEY = (7, 1, 3)
+"""The columns of a delivery that sort what was queued for one endpoint."""
 
 _json = msgspec.json.Encoder()
 _read_choice = msgspec.json.Decoder(Choice)
@@ -25,6 +31,14 @@ class AfterResend(NamedTuple):
     """The sort key of a list of resends."""
 
     after_resend: str
+
+
+class AfterQueued(NamedTuple):
+    """The sort key of what was queued for one endpoint."""
+
+    after_created: Number
+    after_order: str
+    after_sequence: Number
 
 
 class AfterUndelivered(NamedTuple):
@@ -148,3 +162,25 @@ def told_of_rows(rows: Sequence[Row], acknowledged: Sequence[Row]) -> list[Told]
         )
         for row in rows
     ]
+
+
+def queued_after(page: Page, *, since: datetime) -> Mapping[str, Any]:
+    """What a page of what was queued goes on after: its cursor, or the time."""
+    after = read_cursor(page.after, shape=AfterQueued)
+    return (after or AfterQueued(micros(since), "", 0))._asdict()
+
+
+def queued_page_of(rows: Sequence[Row], *, page: Page, until: datetime) -> QueuedPage:
+    """One row more was read than the page shows, if there is one."""
+    shown, last = rows[: page.limit], micros(until)
+    settled = [row for row in shown if row[QUEUED_KEY[0]] <= last]
+    key = tuple(settled[-1][column] for column in QUEUED_KEY) if settled else None
+    return QueuedPage(
+        items=[Queued(delivery_of(row), _body_of(row)) for row in shown],
+        following=next_cursor(rows, limit=page.limit, columns=QUEUED_KEY),
+        settled=None if key is None else write_cursor(key),
+    )
+
+
+def _body_of(row: Row) -> Body | None:
+    return None if row[15] is None else Body(plain(row[15]), row[14])

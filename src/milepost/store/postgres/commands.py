@@ -36,6 +36,7 @@ STATEMENTS = load(
     "postgres/answers",
     "withings",
     "egress",
+    "people",
     "merchants",
     "tracking",
     "postgres/tracking",

@@ -59,6 +59,7 @@ async def add_account(session: Session, account: Account) -> None:
             account_id=account.account_id,
             name=account.name,
             created_at=micros(account.created_at),
+            sandbox=int(account.sandbox),
         )
 
 

@@ -1,8 +1,9 @@
-"""Endpoints and stores in memory, read again only when the account's setup has changed."""
+"""What an account has set up, in memory, read again only when it has changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from milepost.delivery.model import Endpoint
@@ -13,12 +14,16 @@ from milepost.store.rows import endpoint_of, store_of
 
 
 class Setup(NamedTuple):
-    """What an account has set up: its endpoints, oldest first, and its stores by name."""
+    """What an account has set up: its endpoints, oldest first, and its stores by name.
+
+    `ahead` is how far its clock is ahead of ours.
+    """
 
     version: int
     endpoints: tuple[Endpoint, ...]
     by_id: Mapping[str, Endpoint]
     stores: Mapping[tuple[str, str], Store]
+    ahead: timedelta = timedelta()
 
 
 NOTHING = Setup(0, (), {}, {})
@@ -45,11 +50,13 @@ class Registry:
             for row in await session.rows("endpoints", account_id=account_id)
         )
         stores = [store_of(row) for row in await session.rows("stores", account_id=account_id)]
+        clock = await session.row("clock", account_id=account_id)
         setup = Setup(
             version,
             endpoints,
             {endpoint.endpoint_id: endpoint for endpoint in endpoints},
             {(store.account_id, store.store): store for store in stores},
+            timedelta(microseconds=0 if clock is None else clock[1]),
         )
         self._known[account_id] = setup
         return setup

@@ -41,6 +41,7 @@ from milepost.store.postgres.health import HealthOnPostgres
 from milepost.store.postgres.leases import Leases
 from milepost.store.postgres.merchants import MerchantsOnPostgres
 from milepost.store.postgres.migrate import check_settings, migrate, prepare
+from milepost.store.postgres.people import PeopleOnPostgres
 from milepost.store.postgres.pool import STATEMENT_TIMEOUT_S, Connector, Pool
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.resends import ResendsOnPostgres
@@ -76,6 +77,7 @@ class PostgresStore(
     ResendsOnPostgres,
     WithingsOnPostgres,
     EgressOnPostgres,
+    PeopleOnPostgres,
     MerchantsOnPostgres,
     TrackingOnPostgres,
 ):

@@ -12,8 +12,8 @@ state_why, stores, statuses, timeout_s, concurrency, lane_policy, options, seale
 requests_per_s, pause_after_h, backlog_policy, operational
 
 -- name: add_account
-INSERT INTO accounts (account_id, name, created_at)
-VALUES (:account_id, :name, :created_at);
+INSERT INTO accounts (account_id, name, created_at, sandbox)
+VALUES (:account_id, :name, :created_at, :sandbox);
 
 -- name: add_first_account
 INSERT INTO accounts (account_id, name, created_at)
@@ -21,7 +21,7 @@ SELECT CAST(:account_id AS text), CAST(:name AS text), CAST(:created_at AS bigin
 WHERE NOT EXISTS (SELECT 1 FROM accounts);
 
 -- name: accounts
-SELECT account_id, name, created_at
+SELECT account_id, name, created_at, sandbox
 FROM accounts
 ORDER BY created_at, account_id;
 

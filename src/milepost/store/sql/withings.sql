@@ -104,7 +104,7 @@ WHERE account_id = :account_id AND client_id = :client_id AND expires_at <= :now
 
 -- name: claim_rehearsals
 UPDATE rehearsals
-SET due_at = :until
+SET due_at = :until, claimed = 1
 WHERE (account_id, order_id) IN (
     SELECT due.account_id, due.order_id
     FROM rehearsals AS due
@@ -121,7 +121,7 @@ FROM rehearsals;
 
 -- name: put_rehearsal
 UPDATE rehearsals
-SET step = :step, due_at = :due_at
+SET step = :step, due_at = :due_at, claimed = 0
 WHERE account_id = :account_id AND order_id = :order_id AND step = :step - 1;
 
 -- name: end_rehearsal

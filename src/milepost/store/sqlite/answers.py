@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from milepost.delivery.model import Delivery
 from milepost.ports import Page
-from milepost.ports.answers import Told
+from milepost.ports.answers import QueuedPage, Told
 from milepost.store.cursors import write_cursor
-from milepost.store.resend_rows import AfterUndelivered, after_values, told_of_rows
+from milepost.store.resend_rows import (
+    AfterUndelivered,
+    after_values,
+    queued_after,
+    queued_page_of,
+    told_of_rows,
+)
 from milepost.store.rows import delivery_of
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.session import Session
@@ -31,6 +38,25 @@ def undelivered(
     return [delivery_of(row) for row in shown], following
 
 
+def queued(
+    session: Session,
+    account_id: str,
+    endpoint_id: str,
+    *,
+    since: datetime,
+    until: datetime,
+    page: Page,
+) -> QueuedPage:
+    rows = session.rows(
+        "queued_page",
+        account_id=account_id,
+        endpoint_id=endpoint_id,
+        **queued_after(page, since=since),
+        limit=page.limit + 1,
+    )
+    return queued_page_of(rows, page=page, until=until)
+
+
 def told(session: Session, account_id: str, order_id: str) -> list[Told]:
     named = {"account_id": account_id, "order_id": order_id}
     return told_of_rows(session.rows("told", **named), session.rows("acknowledged_last", **named))
@@ -45,6 +71,19 @@ class AnswersOnSqlite:
         self, account_id: str, *, endpoint_id: str | None, page: Page
     ) -> tuple[Sequence[Delivery], str | None]:
         work = partial(undelivered, account_id=account_id, endpoint_id=endpoint_id, page=page)
+        return await self._readers.run(work)
+
+    async def queued(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, page: Page
+    ) -> QueuedPage:
+        work = partial(
+            queued,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            since=since,
+            until=until,
+            page=page,
+        )
         return await self._readers.run(work)
 
     async def told(self, account_id: str, order_id: str) -> Sequence[Told]:

@@ -42,6 +42,7 @@ def add_account(session: Session, account: Account) -> None:
             account_id=account.account_id,
             name=account.name,
             created_at=micros(account.created_at),
+            sandbox=int(account.sandbox),
         )
 
 

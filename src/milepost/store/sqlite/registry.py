@@ -1,8 +1,9 @@
-"""Endpoints and stores in memory, as the transaction that is open sees them."""
+"""Endpoints, stores and moved clocks in memory, as the transaction that is open sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 
 from milepost.delivery.model import Endpoint
 from milepost.orders.model import Store
@@ -16,8 +17,8 @@ StoresByName = Mapping[tuple[str, str], Store]
 class Registry:
     """What every intake needs of the accounts, read again only after somebody has changed it.
 
-    Used on the writing thread alone. Whoever writes an endpoint or a store calls `forget`; what
-    other processes write is noticed by SQLite's data version.
+    Used on the writing thread alone. Whoever writes an endpoint or a store, or moves a clock, calls
+    `forget`; what other processes write is noticed by SQLite's data version.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -26,6 +27,7 @@ class Registry:
         self._endpoints: dict[str, tuple[Endpoint, ...]] | None = None
         self._by_id: dict[tuple[str, str], Endpoint] = {}
         self._stores: dict[str, dict[tuple[str, str], Store]] | None = None
+        self._ahead: dict[str, timedelta] | None = None
 
     def refresh(self, session: Session) -> None:
         """Forgets everything if another process has written; call it in each transaction."""
@@ -37,6 +39,7 @@ class Registry:
     def forget(self) -> None:
         self._endpoints = None
         self._stores = None
+        self._ahead = None
 
     def endpoint(self, session: Session, account_id: str, endpoint_id: str) -> Endpoint | None:
         self._read_endpoints(session)
@@ -59,6 +62,13 @@ class Registry:
         if len(accounts) == 1:
             return known.get(accounts[0], {})
         return {key: store for a in accounts for key, store in known.get(a, {}).items()}
+
+    def ahead(self, session: Session) -> Mapping[str, timedelta]:
+        """How far the clocks of accounts are ahead of ours, of those for which they are."""
+        if self._ahead is None:
+            rows = session.rows("clocks_ahead")
+            self._ahead = {row[0]: timedelta(microseconds=row[1]) for row in rows}
+        return self._ahead
 
     def _read_endpoints(self, session: Session) -> dict[str, tuple[Endpoint, ...]]:
         if self._endpoints is None:

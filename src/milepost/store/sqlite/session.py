@@ -34,6 +34,7 @@ STATEMENTS = load(
     "sqlite/answers",
     "withings",
     "egress",
+    "people",
     "merchants",
     "tracking",
     "sqlite/tracking",

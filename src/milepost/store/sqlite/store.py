@@ -42,6 +42,7 @@ from milepost.store.sqlite.dispatch_lock import DispatchLock
 from milepost.store.sqlite.egress import EgressOnSqlite
 from milepost.store.sqlite.health import HealthOnSqlite
 from milepost.store.sqlite.merchants import MerchantsOnSqlite
+from milepost.store.sqlite.people import PeopleOnSqlite
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.resends import ResendsOnSqlite
@@ -68,6 +69,7 @@ class SqliteStore(
     ResendsOnSqlite,
     WithingsOnSqlite,
     EgressOnSqlite,
+    PeopleOnSqlite,
     MerchantsOnSqlite,
     TrackingOnSqlite,
 ):

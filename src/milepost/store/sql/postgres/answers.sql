@@ -63,6 +63,66 @@ FROM (TABLE shown UNION ALL TABLE queued) AS found
 ORDER BY found.created_at, found.order_id, found.sequence, found.endpoint_id
 LIMIT :limit;
 
+-- name: queued_page
+-- The first of each state and the first of those; besides those on record the heads that are in
+-- their lanes, which are due since they were made.
+WITH shown AS (
+    SELECT part.*
+    FROM unnest(ARRAY['pending', 'acknowledged', 'abandoned', 'superseded']) AS wanted (state)
+    CROSS JOIN LATERAL (
+        SELECT {delivery_columns}, deliveries.variant
+        FROM deliveries
+        WHERE deliveries.account_id COLLATE "POSIX" = :account_id
+            AND deliveries.endpoint_id = :endpoint_id
+            AND deliveries.state = wanted.state
+            AND (created_at, order_id, sequence)
+                > (:after_created, :after_order, :after_sequence::bigint)
+        ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
+        LIMIT :limit
+    ) AS part
+), free AS (
+    SELECT {in_lane}, lanes.variant
+    FROM lanes
+    WHERE lanes.account_id COLLATE "POSIX" = :account_id
+        AND lanes.endpoint_id = :endpoint_id
+        AND lanes.leased_until IS NULL
+        AND lanes.due_at >= :after_created
+        AND lanes.status IS NOT NULL
+        AND (created_at, order_id, sequence)
+            > (:after_created, :after_order, :after_sequence::bigint)
+    ORDER BY lanes.due_at, lanes.order_id, lanes.sequence
+    LIMIT :limit
+), leased AS (
+    SELECT {in_lane}, lanes.variant
+    FROM lanes
+    WHERE lanes.account_id COLLATE "POSIX" = :account_id
+        AND lanes.endpoint_id = :endpoint_id
+        AND lanes.leased_until > 0
+        AND lanes.status IS NOT NULL
+        AND (created_at, order_id, sequence)
+            > (:after_created, :after_order, :after_sequence::bigint)
+), found AS (
+    SELECT *
+    FROM (TABLE shown UNION ALL TABLE free UNION ALL TABLE leased) AS each
+    ORDER BY each.created_at, each.order_id, each.sequence
+    LIMIT :limit
+)
+SELECT
+    found.account_id, found.order_id, found.endpoint_id, found.sequence, found.previous,
+    found.status, found.state, found.created_at, found.attempts, found.tries, found.replay,
+    found.due_at, found.settled_at, found.outcome, bodies.content_type, bodies.content
+FROM found
+-- A body is gone when the order's personal data was erased.
+LEFT JOIN LATERAL (
+    SELECT bodies.content_type, bodies.content FROM bodies
+    WHERE bodies.account_id = :account_id
+        AND bodies.order_id = found.order_id
+        AND bodies.sequence = found.sequence
+        AND bodies.variant = found.variant
+    OFFSET 0
+) AS bodies ON true
+ORDER BY found.created_at, found.order_id, found.sequence;
+
 -- name: told
 SELECT
     found.account_id, found.order_id, found.endpoint_id, found.sequence, found.previous,

@@ -203,7 +203,7 @@ SELECT
     unnest(texts($1)), unnest(texts($2)), unnest($3::text::integer[]),
     unnest($4::text::integer[]), unnest($5::text::bigint[])
 ON CONFLICT (account_id, order_id) DO UPDATE
-SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at;
+SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at, claimed = 0;
 
 -- name: put_quarantined
 INSERT INTO quarantine (

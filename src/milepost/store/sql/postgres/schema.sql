@@ -2,6 +2,8 @@ CREATE TABLE accounts (
     account_id text COLLATE "C" NOT NULL,
     name text NOT NULL,
     created_at bigint NOT NULL,
+    sandbox smallint DEFAULT 0 NOT NULL,
+    ahead bigint DEFAULT 0 NOT NULL,
     CONSTRAINT accounts_pkey PRIMARY KEY (account_id)
 );
 
@@ -298,6 +300,7 @@ CREATE TABLE rehearsals (
     mode integer NOT NULL,
     step integer NOT NULL,
     due_at bigint NOT NULL,
+    claimed smallint DEFAULT 0 NOT NULL,
     CONSTRAINT rehearsals_pkey PRIMARY KEY (account_id, order_id)
 );
 

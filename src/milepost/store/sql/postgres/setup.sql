@@ -10,6 +10,9 @@ SELECT pg_advisory_xact_lock_shared(1297435972, hashtext(:account_id));
 -- name: hold_first_account
 SELECT pg_advisory_xact_lock(1297435981, 2);
 
+-- name: hold_first_operator
+SELECT pg_advisory_xact_lock(1297435981, 3);
+
 -- name: raise_setup_version
 INSERT INTO setups (account_id, version)
 VALUES (:account_id, 1)

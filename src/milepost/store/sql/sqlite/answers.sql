@@ -35,6 +35,22 @@ FROM (
 ORDER BY created_at, order_id, sequence, endpoint_id
 LIMIT :limit;
 
+-- name: queued_page
+-- A body is gone when the order's personal data was erased.
+SELECT {delivery_columns}, bodies.content_type, bodies.content
+FROM deliveries INDEXED BY deliveries_by_endpoint
+LEFT JOIN bodies
+    ON bodies.account_id = deliveries.account_id
+    AND bodies.order_id = deliveries.order_id
+    AND bodies.sequence = deliveries.sequence
+    AND bodies.variant = deliveries.variant
+WHERE deliveries.account_id = :account_id
+    AND deliveries.endpoint_id = :endpoint_id
+    AND (deliveries.created_at, deliveries.order_id, deliveries.sequence)
+        > (:after_created, :after_order, :after_sequence)
+ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
+LIMIT :limit;
+
 -- name: told
 SELECT
     account_id, order_id, endpoint_id, sequence, previous, status, state, created_at, attempts,

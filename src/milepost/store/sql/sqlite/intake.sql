@@ -114,7 +114,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 INSERT INTO rehearsals (account_id, order_id, mode, step, due_at)
 VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (account_id, order_id) DO UPDATE
-SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at;
+SET mode = excluded.mode, step = excluded.step, due_at = excluded.due_at, claimed = 0;
 
 -- name: put_quarantined
 INSERT INTO quarantine (

@@ -1,7 +1,9 @@
 CREATE TABLE accounts (
     account_id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    sandbox INTEGER NOT NULL DEFAULT 0,
+    ahead INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE api_keys (
@@ -209,6 +211,13 @@ CREATE TABLE erased_bodies (
     PRIMARY KEY (account_id, order_id, sequence, variant)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE first_tokens (
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    until_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, digest)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE lanes (
     account_id TEXT NOT NULL,
     endpoint_id TEXT NOT NULL,
@@ -397,6 +406,28 @@ END;
 CREATE INDEX parcels_by_tracking_number ON parcels (account_id, tracking_number, order_id)
     WHERE tracking_number IS NOT NULL;
 
+CREATE TABLE people (
+    account_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role = 'operator' OR role = 'merchant' OR role = 'read-only'),
+    sees TEXT, -- the one account that is seen, NULL for all
+    password TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    PRIMARY KEY (account_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE portal_links (
+    account_id TEXT NOT NULL,
+    link_id TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role = 'merchant' OR role = 'read-only'),
+    made_by TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL,
+    revoked_at INTEGER,
+    PRIMARY KEY (account_id, link_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE quarantine (
     account_id TEXT NOT NULL,
     update_id TEXT NOT NULL,
@@ -433,6 +464,7 @@ CREATE TABLE rehearsals (
     mode INTEGER NOT NULL,
     step INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -471,6 +503,23 @@ CREATE TABLE seals (
     sealed BLOB NOT NULL,
     PRIMARY KEY (account_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    link_account_id TEXT NOT NULL,
+    link_id TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    PRIMARY KEY (account_id, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
 
 CREATE TABLE stores (
     account_id TEXT NOT NULL,

@@ -22,10 +22,13 @@ CREATE TABLE setups (
     version BIGINT NOT NULL
 );
 
+-- A sandbox account's clock can be moved: `ahead` is how far it is ahead of ours, which only grows.
 CREATE TABLE accounts (
     account_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    sandbox SMALLINT NOT NULL DEFAULT 0,
+    ahead BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE api_keys (
@@ -411,13 +414,14 @@ CREATE TABLE nonces (
 );
 
 -- Fake orders that have steps left. Whoever takes one that is due puts it off for as long as it may
--- take, so that it is due again if that process dies.
+-- take, so that it is due again if that process dies; `claimed` says that this is what it waits for.
 CREATE TABLE rehearsals (
     account_id TEXT COLLATE "C" NOT NULL,
     order_id TEXT COLLATE "C" NOT NULL,
     mode INTEGER NOT NULL,
     step INTEGER NOT NULL,
     due_at BIGINT NOT NULL,
+    claimed SMALLINT NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, order_id)
 );
 
@@ -704,3 +708,52 @@ CREATE TABLE warehouses (
 );
 
 CREATE UNIQUE INDEX warehouses_by_number ON warehouses (account_id, number);
+
+-- Who may look at the pages. They and their sessions are the installation's: account_id is ''.
+CREATE TABLE people (
+    account_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    role TEXT COLLATE "C" NOT NULL
+        CONSTRAINT people_role CHECK (role IN ('operator', 'merchant', 'read-only')),
+    sees TEXT COLLATE "C", -- the one account that is seen, NULL for all
+    password TEXT COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    disabled_at BIGINT,
+    CONSTRAINT people_pkey PRIMARY KEY (account_id, name)
+);
+
+CREATE TABLE first_tokens (
+    account_id TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    until_at BIGINT NOT NULL,
+    CONSTRAINT first_tokens_pkey PRIMARY KEY (account_id, digest)
+);
+
+CREATE TABLE sessions (
+    account_id TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    session_id TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    link_account_id TEXT COLLATE "C" NOT NULL,
+    link_id TEXT COLLATE "C" NOT NULL,
+    made_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    until_at BIGINT NOT NULL,
+    address TEXT COLLATE "C" NOT NULL,
+    agent TEXT NOT NULL,
+    CONSTRAINT sessions_pkey PRIMARY KEY (account_id, digest)
+);
+
+CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
+
+CREATE TABLE portal_links (
+    account_id TEXT COLLATE "C" NOT NULL,
+    link_id TEXT COLLATE "C" NOT NULL,
+    role TEXT COLLATE "C" NOT NULL
+        CONSTRAINT portal_links_role CHECK (role IN ('merchant', 'read-only')),
+    made_by TEXT COLLATE "C" NOT NULL,
+    made_at BIGINT NOT NULL,
+    until_at BIGINT NOT NULL,
+    revoked_at BIGINT,
+    CONSTRAINT portal_links_pkey PRIMARY KEY (account_id, link_id)
+);

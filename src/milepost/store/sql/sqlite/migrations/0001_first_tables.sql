@@ -3,10 +3,13 @@
 -- that a change of state does not write it again. The closed sets are checked by comparisons in a
 -- row, because SQLite builds the table behind an IN anew for every row that it checks.
 
+-- A sandbox account's clock can be moved: `ahead` is how far it is ahead of ours, which only grows.
 CREATE TABLE accounts (
     account_id TEXT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    sandbox INTEGER NOT NULL DEFAULT 0,
+    ahead INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE api_keys (
@@ -522,13 +525,14 @@ CREATE TABLE nonces (
 ) STRICT, WITHOUT ROWID;
 
 -- Fake orders that have steps left. Whoever takes one that is due puts it off for as long as it may
--- take, so that it is due again if that process dies.
+-- take, so that it is due again if that process dies; `claimed` says that this is what it waits for.
 CREATE TABLE rehearsals (
     account_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
     mode INTEGER NOT NULL,
     step INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -547,3 +551,50 @@ CREATE TABLE warehouses (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX warehouses_by_number ON warehouses (account_id, number);
+
+-- Who may look at the pages. They and their sessions are the installation's: account_id is ''.
+CREATE TABLE people (
+    account_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role = 'operator' OR role = 'merchant' OR role = 'read-only'),
+    sees TEXT, -- the one account that is seen, NULL for all
+    password TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    PRIMARY KEY (account_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE first_tokens (
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    until_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    account_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    link_account_id TEXT NOT NULL,
+    link_id TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    PRIMARY KEY (account_id, digest)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
+
+CREATE TABLE portal_links (
+    account_id TEXT NOT NULL,
+    link_id TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role = 'merchant' OR role = 'read-only'),
+    made_by TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    until_at INTEGER NOT NULL,
+    revoked_at INTEGER,
+    PRIMARY KEY (account_id, link_id)
+) STRICT, WITHOUT ROWID;
