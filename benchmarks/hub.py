@@ -36,7 +36,8 @@ def environment_of(database_url: str) -> dict[str, str]:
 class Hub:
     """A hub with an account, a store and its key, on an SQLite file unless a URL is given.
 
-    With `sandbox` its clock can be moved forward. Several processes take in and send, each on a port of its own, as behind a load balancer.
+    Several processes take in and send, each on a port of its own, as behind a load balancer. With
+    `sandbox` its clock can be moved forward.
     """
 
     def __init__(

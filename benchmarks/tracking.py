@@ -25,6 +25,7 @@ import msgspec
 import uvloop
 
 from benchmarks.machine import machine
+from milepost.carrier_sources import SourceInput
 from milepost.orders.events import EventType, OrderEvent
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order, OrderContent, Parcel
@@ -32,7 +33,6 @@ from milepost.orders.tracking import Tracking, pace_at
 from milepost.ports import Account, Changes, Lease, OrderRef, Snapshot
 from milepost.ports.tracking import Looked
 from milepost.settings import Settings
-from milepost.carrier_sources import SourceInput
 from milepost.wiring import Hub, build
 
 ACCOUNT = "acc_bench"

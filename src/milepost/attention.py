@@ -17,7 +17,9 @@ from milepost.delivery.health import Condition, Health, condition
 from milepost.delivery.model import Delivery, Endpoint
 from milepost.errors import InvalidInput
 from milepost.orders.events import Verdict
-from milepost.ports import Now, Page, Quarantined, Store
+from milepost.orders.lifecycle import State, allowed_next
+from milepost.orders.silence import Silence, SilenceKind
+from milepost.ports import AccountNow, Now, Page, Quarantined, Store
 
 WAITS_FOR_ITS_ORDER = timedelta(hours=1)
 """How long an update may wait for its order before somebody should look; ours."""
@@ -33,6 +35,7 @@ class Kind(StrEnum):
     ABANDONED = "delivery_abandoned"
     ILLEGAL = "update_illegal"
     ORPHAN = "update_without_order"
+    SILENT = "order_silent"
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -64,9 +67,10 @@ class Matter(msgspec.Struct, frozen=True, gc=False):
 class Attention:
     """The list of what asks for a person, of one account at a time."""
 
-    def __init__(self, store: Store, *, now: Now) -> None:
+    def __init__(self, store: Store, *, now: Now, account_now: AccountNow) -> None:
         self._store = store
         self._now = now
+        self._account_now = account_now
 
     async def matters(
         self, account_id: str, *, kinds: Sequence[Kind] = tuple(Kind), page: Page
@@ -109,9 +113,14 @@ class Attention:
         self, account_id: str, kinds: Sequence[Kind], *, until: datetime | None = None
     ) -> datetime:
         """Puts aside whatever of these kinds began by then, or by now; returns the time."""
-        now = self._now()
-        at = now if until is None else min(until, now)
-        await self._store.dismiss(account_id, [kind.value for kind in kinds], now=at)
+        # Updates came in, and orders fell silent, at the account's time; attempts were made, and endpoints paused, at ours.
+        now, there = self._now(), await self._account_now(account_id)
+        at = now
+        for latest, of_updates in ((now, False), (there, True)):
+            those = [kind.value for kind in kinds if (kind in _AT_ITS_TIME) is of_updates]
+            if those:
+                at = latest if until is None else min(until, latest)
+                await self._store.dismiss(account_id, those, now=at)
         return at
 
     async def _of_kind(
@@ -119,6 +128,11 @@ class Attention:
     ) -> tuple[Sequence[Matter], str | None]:
         if kind in _VERDICTS:
             return await self._updates(account_id, kind, aside=aside, page=page)
+        if kind is Kind.SILENT:
+            silences, following = await self._store.attending_silences(
+                account_id, after=aside, page=page
+            )
+            return [of_silence(silence) for silence in silences], following
         if kind is not Kind.ABANDONED:
             return await self._endpoints(account_id, kind, aside=aside, page=page)
         found, following = await self._store.abandoned(account_id, after=aside, page=page)
@@ -132,7 +146,7 @@ class Attention:
             account_id,
             verdict=verdict,
             after=None if aside is None else aside - patience,
-            until=self._now() - patience,
+            until=await self._account_now(account_id) - patience,
             page=page,
         )
         return [_of_update(one, kind=kind, patience=patience) for one in updates], following
@@ -165,7 +179,10 @@ _VERDICTS: Mapping[Kind, tuple[Verdict, timedelta]] = MappingProxyType(
 )
 """Which verdict's updates ask for a person, and how long after they came in."""
 
-_PREFIXES = frozenset(("paused", "failing", "delivery", "update"))
+_AT_ITS_TIME = frozenset((*_VERDICTS, Kind.SILENT))
+"""Kinds whose matters begin at the account's time."""
+
+_PREFIXES = frozenset(("paused", "failing", "delivery", "update", "silence"))
 LONGEST_ID = 300
 
 
@@ -266,6 +283,67 @@ def _of_update(kept: Quarantined, *, kind: Kind, patience: timedelta) -> Matter:
         order_id=kept.order_id,
         update_id=kept.update_id,
         actions=actions,
+    )
+
+
+def of_silence(silence: Silence) -> Matter:
+    """What is shown of an order of which nothing was heard for too long."""
+    order_id = silence.order_id
+    allowed = allowed_next(silence.state)
+    actions = [_watched(order_id)] if silence.kind is SilenceKind.CARRIER else []
+    actions.append(
+        Action(
+            "Ask whoever has it, and tell where it is: whatever is heard of it ends this.",
+            "POST",
+            "/v1/updates",
+            f"milepost update {order_id} STATE",
+        )
+    )
+    actions += [
+        Action(does, "POST", "/v1/updates", f"milepost update {order_id} {state} --note WHY")
+        for state, does in _STOPPED_BY
+        if state in allowed
+    ]
+    heard = "nothing was heard of it" if silence.kind is SilenceKind.CARRIER else "it has stayed"
+    return Matter(
+        f"silence:{silence.number}",
+        Kind.SILENT,
+        silence.raised_at,
+        f"{heard} in {silence.state} since {silence.since_at:%Y-%m-%d %H:%M} UTC, "
+        f"for more than {shown_span(silence.after)}",
+        order_id=order_id,
+        actions=actions,
+    )
+
+
+_STOPPED_BY = (
+    (State.ON_HOLD, "Hold it, with the reason."),
+    (State.CANCEL_REQUESTED, "Ask for its cancellation, with the reason."),
+)
+
+
+def shown_span(span: timedelta) -> str:
+    """A length of time in its largest whole unit: 5 days, 4 hours, 90 minutes."""
+    for unit, name in _UNITS:
+        if span >= unit and not span % unit:
+            count = span // unit
+            return f"{count} {name}{'s' * (count != 1)}"
+    return f"{span.total_seconds():g} seconds"
+
+
+_UNITS = (
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "minute"),
+)
+
+
+def _watched(order_id: str) -> Action:
+    return Action(
+        "See how its parcels are watched, and what the carrier answers.",
+        "GET",
+        f"/v1/orders/{order_id}/trackings",
+        f"milepost carrier watched {order_id}",
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from milepost.orders.erasure import erased, erasing
 from milepost.orders.events import OrderEvent
 from milepost.orders.model import Address, Order, OrderContent, Text
-from milepost.ports import Now, OrderFilter, Page, Store
+from milepost.ports import AccountNow, Now, OrderFilter, Page, Store
 
 ROWS_AT_ONCE = 500
 LOOKED_AT_ONCE = 200
@@ -52,9 +52,10 @@ class Look(msgspec.Struct, frozen=True):
 class Eraser:
     """Erases what is known of a person; what was sent to whom, and when, stays on record."""
 
-    def __init__(self, store: Store, *, now: Now) -> None:
+    def __init__(self, store: Store, *, now: Now, account_now: AccountNow) -> None:
         self._store = store
         self._now = now
+        self._account_now = account_now
 
     async def erase(
         self, account_id: str, order_id: str, wanted: ErasureInput, *, source: str
@@ -63,11 +64,11 @@ class Eraser:
 
         It can be done again. Raises UnknownRecord, DeliveriesPending.
         """
-        now = self._now()
+        now, there = self._now(), await self._account_now(account_id)
 
         def without_person(known: Order) -> tuple[Order, OrderEvent]:
-            after = erased(known, at=now)
-            return after, erasing(after, source=source, note=wanted.note, at=now)
+            after = erased(known, at=there)
+            return after, erasing(after, source=source, note=wanted.note, at=there)
 
         done = await self._store.erase_order(
             account_id, order_id, erase=without_person, abandon=wanted.abandon_pending, now=now
@@ -83,7 +84,7 @@ class Eraser:
             order_id=order_id,
             store=order.store,
             order_key=order.order_key,
-            erased_at=order.erased_at or now,
+            erased_at=order.erased_at or there,
             abandoned=done.abandoned,
         )
 

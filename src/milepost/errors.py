@@ -74,6 +74,10 @@ class TooManyResends(MilepostError):
     """As many resends of this endpoint as may are running already; nothing was queued."""
 
 
+class ReconciliationRuns(MilepostError):
+    """Another comparison of this source's orders is running; nothing was begun."""
+
+
 class IllegalMove(MilepostError):
     """The order cannot go to this state now."""
 
@@ -81,6 +85,20 @@ class IllegalMove(MilepostError):
         super().__init__(detail)
         self.state = state
         self.allowed = allowed
+
+
+class NoSandbox(MilepostError):
+    """The account is no sandbox: its clock is the real one, and cannot be moved."""
+
+
+class ClockStuck(MilepostError):
+    """What has come due is not being done, and the clock waits for it."""
+
+    def __init__(self, under_way: int, *, at: str) -> None:
+        super().__init__(
+            f"It stands at {at} with {under_way} waiting: is a hub running that dispatches?"
+        )
+        self.under_way = under_way
 
 
 class Overloaded(MilepostError):

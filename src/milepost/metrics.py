@@ -113,6 +113,18 @@ class Metrics:
         self.scans = Tally(
             "milepost_scans", "Scans of parcels that were handed to intake.", "verdict"
         )
+        self.silences_raised = Tally(
+            "milepost_silences_raised", "Orders that fell silent, by what was missing.", "kind"
+        )
+        self.silences_ended = Tally(
+            "milepost_silences_ended", "Orders that moved again, by what was missing.", "kind"
+        )
+        self.messages = Tally(
+            "milepost_messages",
+            "Messages of sources by what came of them, refused ones too.",
+            "kind",
+            "verdict",
+        )
         self.receipt_s = Spread(
             "milepost_receipt_seconds",
             "From taking in what happened to the reply that acknowledges its notification.",

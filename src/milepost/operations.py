@@ -103,10 +103,13 @@ class Operations:
 
     # accounts and keys
 
-    async def add_account(self, name: str) -> Account:
-        """Opens an account. Raises InvalidInput when the name is empty or too long."""
+    async def add_account(self, name: str, *, sandbox: bool = False) -> Account:
+        """Opens an account, for ever a sandbox or none.
+
+        Raises InvalidInput when the name is empty or too long.
+        """
         _check_length("name", name)
-        account = Account(ACCOUNT + self._new_id(), name, self._now())
+        account = Account(ACCOUNT + self._new_id(), name, self._now(), sandbox)
         await self._store.add_account(account)
         return account
 

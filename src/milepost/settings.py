@@ -55,7 +55,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention_days: how long orders are kept after their end; 0 keeps everything for ever.
     retention_open_days: how long orders that never end are kept after their last change; 0 is for
     ever too.
+    silence_every_s: how often it is looked for orders of which nothing was heard for too long.
     upkeep_every_s: how often what is over is cleared away.
+    public_url: where browsers find the hub, if not where it listens: behind a proxy that ends TLS.
     metrics, metrics_token: whether /metrics is there, and the bearer token that it asks for if any.
     """
 
@@ -86,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret_key_file: str = ""
     retention_days: NotNegative = 90
     retention_open_days: NotNegative = 730
+    silence_every_s: Seconds = 60.0
     upkeep_every_s: Seconds = 3_600.0
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, msgspec.Meta(pattern="^(text|json)$")] = "text"
@@ -97,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     test_step_s: Seconds = 10.0
     sandbox: bool = False
     sandbox_speed: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 1.0
+    public_url: str = ""
     metrics: bool = True
     metrics_token: str = ""
 

@@ -18,9 +18,10 @@ import msgspec
 
 from milepost.carriers import Desk, desk_of
 from milepost.errors import MilepostError, StoreError, UnknownRecord
-from milepost.intake import UpdateInput, UpdateResult
+from milepost.intake import Hear, UpdateInput, UpdateResult
 from milepost.logs import logger
 from milepost.metrics import Metrics
+from milepost.orders.clock import there
 from milepost.orders.events import Update, Verdict
 from milepost.orders.model import Order
 from milepost.orders.tracking import (
@@ -91,8 +92,12 @@ class Tracker:
         poll_s: float,
         at_once: int,
         metrics: Metrics,
+        hear: Hear | None = None,
     ) -> None:
-        """`steady_s` counts seconds and never goes back; `chance` gives numbers from 0 to 1."""
+        """`steady_s` counts seconds and never goes back; `chance` gives numbers from 0 to 1.
+
+        `hear` is told of new scans, whether they change anything or not.
+        """
         self._store = store
         self._updates = updates
         self._carrier_of = carrier_of
@@ -104,6 +109,7 @@ class Tracker:
         self._poll_s = poll_s
         self._at_once = at_once
         self._metrics = metrics
+        self._hear = hear
         self._log = logger("tracker")
         self._desks: dict[str, tuple[Desk, ...]] = {}
         self._refreshed_at = float("-inf")
@@ -192,6 +198,10 @@ class Tracker:
             self._desks, self._refreshed_at = desks, at
         return self._desks
 
+    def look(self) -> None:
+        """Something may be due."""
+        self._room_again.set()
+
     def look_again(self) -> None:
         """Has the sources read anew at the next look: they were changed."""
         self._refreshed_at = float("-inf")
@@ -204,7 +214,7 @@ class Tracker:
         lease = Lease(self._owner, now + self._lease_for)
         watched = await self._store.claim_trackings(rooms, lease=lease, now=now)
         for one in watched:
-            self._take(one, now=now)
+            self._take(one, now=there(now, ahead=one.ahead))
         if self._looked:
             self._to_settle.set()
         return len(watched)
@@ -230,7 +240,7 @@ class Tracker:
             case Rest(until):
                 self._note(tracking, msgspec.structs.replace(tracking, due_at=until))
             case Expire():
-                self._begin(tracking, self._expire(watched))
+                self._begin(watched, self._expire(watched))
             case Ask():
                 self._ask_if_there_is_room(watched, now=now)
             case step:
@@ -246,13 +256,13 @@ class Tracker:
             wait = pace_at(now - tracking.since_at)
             self._note(tracking, onward(tracking, watched.order, now=now, wait=wait))
         elif desk.enter(self._steady_s()):
-            self._begin(tracking, self._ask(watched, desk))
+            self._begin(watched, self._ask(watched, desk))
         else:
             self._note(tracking, msgspec.structs.replace(tracking, due_at=now + GIVEN_BACK))
 
-    def _begin(self, tracking: Tracking, work: Awaitable[Tracking]) -> None:
-        task = asyncio.create_task(self._finish(tracking, work))
-        self._in_hand[task] = tracking
+    def _begin(self, watched: Watched, work: Awaitable[Tracking]) -> None:
+        task = asyncio.create_task(self._finish(watched, work))
+        self._in_hand[task] = watched.tracking
         task.add_done_callback(self._let_go)
 
     def _let_go(self, task: asyncio.Task[None]) -> None:
@@ -260,13 +270,15 @@ class Tracker:
         self._room_again.set()
         self._ended(task)
 
-    async def _finish(self, tracking: Tracking, work: Awaitable[Tracking]) -> None:
+    async def _finish(self, watched: Watched, work: Awaitable[Tracking]) -> None:
+        tracking = watched.tracking
         try:
             after = await work
         except MilepostError as error:
             # Intake or the database could not take it: nothing of it is lost, it is asked again.
             self._log.warning("tracker_held_up", order=tracking.order_id, error=str(error))
-            after = msgspec.structs.replace(tracking, due_at=self._now() + GIVEN_BACK)
+            again_at = self._there(watched) + GIVEN_BACK
+            after = msgspec.structs.replace(tracking, due_at=again_at)
         self._note(tracking, after)
 
     def _note(self, claimed: Tracking, after: Tracking) -> None:
@@ -280,7 +292,7 @@ class Tracker:
         parcel = parcel_named(order, tracking.parcel)
         assert parcel is not None  # noqa: S101 - who has none is not asked for
         try:
-            told = await desk.ask(parcel, now=self._now())
+            told = await desk.ask(parcel, now=self._there(watched))
         finally:
             desk.leave(self._steady_s())
         match told:
@@ -291,7 +303,7 @@ class Tracker:
                     tracking,
                     order,
                     trouble=why,
-                    now=self._now(),
+                    now=self._there(watched),
                     chance=self._chance(),
                     wait=wait,
                 )
@@ -303,7 +315,7 @@ class Tracker:
 
     async def _take_in(self, watched: Watched, told: Told) -> Tracking:
         """Hands what is new to intake; the parcel after it."""
-        tracking, order, now = watched.tracking, watched.order, self._now()
+        tracking, order, now = watched.tracking, watched.order, self._there(watched)
         fresh = _news(told, tracking, order, now=now)
         if fresh:
             # What others have told while the carrier was asked counts as known.
@@ -313,6 +325,9 @@ class Tracker:
         if parcel is not None and (told_by := updates_of(fresh, parcel=parcel)):
             for result in await self._tell(tracking, told_by):
                 order = result.order or order
+        if fresh and self._hear is not None:
+            at = max(scan.occurred_at for scan in fresh)
+            self._hear(tracking.account_id, tracking.order_id, at=min(at, now))
         known = msgspec.structs.replace(tracking, scans=remembered(tracking.scans, fresh))
         after = after_asking(known, order, now=now, chance=self._chance())
         return msgspec.structs.replace(after, trouble=told.trouble)
@@ -327,7 +342,7 @@ class Tracker:
 
     async def _expire(self, watched: Watched) -> Tracking:
         """Tells the lifecycle that a parcel was on its way for too long; the parcel after it."""
-        tracking, now = watched.tracking, self._now()
+        tracking, now = watched.tracking, self._there(watched)
         (result,) = await self._tell(tracking, (expiry(tracking, now=now),))
         after = onward(tracking, result.order, now=now, wait=PACES[-1].every)
         if after.due_at is None or result.verdict in (Verdict.APPLIED, Verdict.DUPLICATE):
@@ -335,6 +350,10 @@ class Tracker:
         # The lifecycle does not let it: somebody is told by the quarantine, and it is tried again.
         later = now + PACES[-1].every
         return msgspec.structs.replace(after, due_at=later, trouble=result.why)
+
+    def _there(self, watched: Watched) -> datetime:
+        """The time of the parcel's account."""
+        return there(self._now(), ahead=watched.ahead)
 
     async def _order(self, tracking: Tracking) -> Order | None:
         try:

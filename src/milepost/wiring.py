@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from milepost import __version__
 from milepost.attention import Attention
-from milepost.carrier_sources import Sources
+from milepost.clocks import Clocks
 from milepost.contracts import ROOMS
 from milepost.contracts.contract import Contract
 from milepost.dispatcher import Dispatcher
@@ -32,10 +32,10 @@ from milepost.intake import Intake
 from milepost.logs import logger
 from milepost.metrics import Metrics
 from milepost.net.address_checker import AddressChecker, read_config
-from milepost.net.carriers import CarrierWire, carrier_of, check_source
 from milepost.net.guard import Guard, check_url
 from milepost.net.sender import Sender
 from milepost.operations import Operations
+from milepost.people import People, Portal
 from milepost.ports import NewId, Now, Post, Store
 from milepost.pressure import Pressure
 from milepost.provider import (
@@ -51,14 +51,16 @@ from milepost.provider import (
     WhenDown,
 )
 from milepost.provider.plays import sequences
+from milepost.receiving import Receiving
 from milepost.resends import Resends
-from milepost.scans import Scans
 from milepost.sealing import Vault, source_of
 from milepost.secrecy import Secrecy
 from milepost.settings import POSTGRES_SCHEMES, Settings
+from milepost.silence import Silences
 from milepost.store.sqlite import SqliteStore
-from milepost.tracker import Tracker
 from milepost.upkeep import Retention, Upkeep
+from milepost.wiring_reconciling import Comparisons, comparisons
+from milepost.wiring_tracking import Tracking, tracking
 
 if TYPE_CHECKING:
     from milepost.traces.spans import Traces
@@ -67,9 +69,6 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 _RANDOM_BYTES = 10
 _DRAWN_AT_ONCE = 400 * _RANDOM_BYTES
-TRACKER_STOP_S = 5.0
-"""How long a stop waits for carriers: what they do not answer by then is asked again later."""
-
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -106,26 +105,12 @@ class Ulids:
 
 
 @dataclass(slots=True)
-class Tracking:
-    """What has to do with carriers: asking them, what they push, and how they are set up."""
-
-    tracker: Tracker
-    scans: Scans
-    sources: Sources
-    wire: CarrierWire
-
-    async def close(self) -> None:
-        """Lets questions that are out come back, for a moment, and gives back what is in hand."""
-        await self.tracker.stop(within_s=TRACKER_STOP_S)
-        await self.wire.close()
-
-
-@dataclass(slots=True)
 class Hub:
     """One process of Milepost: the flows over one store."""
 
     settings: Settings
     store: Store
+    clocks: Clocks
     intake: Intake
     dispatcher: Dispatcher
     operations: Operations
@@ -136,9 +121,14 @@ class Hub:
     resends: Resends
     health: HealthWatch
     attention: Attention
+    silences: Silences
     provider: Provider
     tracking: Tracking
+    comparisons: Comparisons
     egress: Egress
+    receiving: Receiving
+    people: People
+    portal: Portal
     pressure: Pressure
     metrics: Metrics
     vault: Vault
@@ -162,13 +152,19 @@ class Hub:
             self.resends.start()
             self.provider.rehearsals.start()
             self.tracking.tracker.start()
+            self.receiving.start()
+            self.comparisons.runs.start()
+            self.silences.start()
             await self.pressure.look()
 
     async def close(self) -> None:
         """Stops without losing anything: intake first, then what is on the wire, then the store."""
         await self.tracking.close()
+        await self.comparisons.close()
         await self.provider.rehearsals.stop()
+        await self.receiving.stop()
         await self.intake.stop()
+        await self.silences.stop()
         await self.resends.end()
         await self.dispatcher.stop(within_s=self.settings.stop_s)
         await self.health.stop()
@@ -253,6 +249,7 @@ def _provider(
     guard: Guard,
     post: Post,
     clock: Now,
+    clocks: Clocks,
 ) -> Provider:
     token = secrets.token_bytes
     step_s = settings.test_step_s
@@ -260,12 +257,14 @@ def _provider(
         store,
         intake=intake,
         now=clock,
+        account_now=clocks.now,
         sequences=sequences(
             test_step=timedelta(seconds=step_s), sandbox_speed=settings.sandbox_speed
         ),
     )
+    clocks.wakes(rehearsals.look)
     addresses = _address_check(settings, post=post)
-    fulfillment = Fulfillment(intake, clock)
+    fulfillment = Fulfillment(intake)
     return Provider(
         applications=Applications(
             store,
@@ -282,6 +281,7 @@ def _provider(
             intake=intake,
             addresses=addresses,
             now=clock,
+            account_now=clocks.now,
             token=token,
             step_s=step_s,
             look=rehearsals.look,
@@ -290,56 +290,15 @@ def _provider(
             store,
             intake=intake,
             addresses=addresses,
-            now=clock,
+            now=clocks.now,
             fulfillment=fulfillment,
             sandbox_speed=settings.sandbox_speed if settings.sandbox else None,
             look=rehearsals.look,
         ),
         fulfillment=fulfillment,
-        replacements=Replacements(intake=intake, now=clock),
+        replacements=Replacements(intake=intake),
         rehearsals=rehearsals,
     )
-
-
-def _tracking(
-    settings: Settings,
-    *,
-    store: Store,
-    intake: Intake,
-    guard: Guard,
-    clock: Now,
-    owner: str,
-    metrics: Metrics,
-) -> Tracking:
-    wire = CarrierWire(guard=guard)
-    ready = partial(
-        carrier_of,
-        fetch=wire.send,
-        variable=os.environ.get,
-        user_agent=f"Milepost/{__version__}",
-    )
-    tracker = Tracker(
-        store,
-        updates=intake.updates,
-        carrier_of=ready,
-        now=clock,
-        steady_s=steady_s,
-        chance=random.random,
-        owner=owner,
-        lease_s=settings.lease_s,
-        poll_s=settings.tracking_poll_s,
-        at_once=settings.tracking_at_once,
-        metrics=metrics,
-    )
-    sources = Sources(
-        store,
-        check=partial(check_source, check_url=partial(check_url, guard=guard)),
-        carrier_of=ready,
-        changed=tracker.look_again,
-        now=clock,
-    )
-    scans = Scans(store, updates=intake.updates, desks=tracker.desks, metrics=metrics)
-    return Tracking(tracker, scans, sources, wire)
 
 
 def build(
@@ -354,6 +313,7 @@ def build(
     vault = Vault(source_of(settings))
     store = open_store(settings, metrics=metrics, vault=vault)
     new_id = Ulids()
+    clocks = Clocks(store, now=clock)
     guard = Guard(
         allow_networks=tuple(ip_network(n) for n in settings.allow_networks),
         allow_private=settings.allow_private_networks,
@@ -378,6 +338,7 @@ def build(
     )
     health = HealthWatch(store, rooms=ROOMS, now=clock, look=dispatcher.look)
     dispatcher.tell(health.note)
+    clocks.wakes(dispatcher.look)
     pressure = Pressure(
         store,
         free_bytes=_free_bytes(settings),
@@ -397,6 +358,17 @@ def build(
         metrics=metrics,
         tracing=traces,
     )
+    silences = Silences(
+        store,
+        rooms=ROOMS,
+        now=clock,
+        account_now=clocks.now,
+        every_s=settings.silence_every_s,
+        look=dispatcher.look,
+        metrics=metrics,
+    )
+    intake.heard_by(silences.hear)
+    clocks.wakes(silences.look_soon)
     operations = Operations(
         store,
         rooms=ROOMS,
@@ -407,14 +379,18 @@ def build(
         look=dispatcher.look,
     )
     secrecy = Secrecy(store, now=clock, token=secrets.token_bytes)
+    people = People(
+        store, now=clock, new_id=new_id, token=secrets.token_bytes, clock=time.monotonic
+    )
     return Hub(
         settings=settings,
         store=store,
+        clocks=clocks,
         intake=intake,
         dispatcher=dispatcher,
         operations=operations,
         secrecy=secrecy,
-        eraser=Eraser(store, now=clock),
+        eraser=Eraser(store, now=clock, account_now=clocks.now),
         upkeep=_upkeep(
             settings,
             store=store,
@@ -426,7 +402,8 @@ def build(
         insights=Insights(store, rooms=ROOMS),
         resends=Resends(store, now=clock, new_id=new_id, look=dispatcher.look),
         health=health,
-        attention=Attention(store, now=clock),
+        attention=Attention(store, now=clock, account_now=clocks.now),
+        silences=silences,
         provider=_provider(
             settings,
             store=store,
@@ -435,17 +412,42 @@ def build(
             guard=guard,
             post=post,
             clock=clock,
+            clocks=clocks,
         ),
-        tracking=_tracking(
+        tracking=tracking(
             settings,
             store=store,
             intake=intake,
             guard=guard,
             clock=clock,
+            clocks=clocks,
+            owner=f"{os.getpid()}-{new_id()}",
+            metrics=metrics,
+            hear=silences.hear,
+            steady_s=steady_s,
+        ),
+        comparisons=comparisons(
+            store,
+            intake=intake,
+            guard=guard,
+            clock=clock,
+            account_now=clocks.now,
+            new_id=new_id,
+            owner=f"{os.getpid()}-{new_id()}",
+        ),
+        egress=Egress(store, now=clock, new_id=new_id),
+        receiving=Receiving(
+            store,
+            messages=intake.messages,
+            now=clock,
+            new_id=new_id,
+            token=secrets.token_bytes,
+            clock=time.monotonic,
             owner=f"{os.getpid()}-{new_id()}",
             metrics=metrics,
         ),
-        egress=Egress(store, now=clock, new_id=new_id),
+        people=people,
+        portal=Portal(store, people=people, vault=vault, now=clock, new_id=new_id),
         pressure=pressure,
         metrics=metrics,
         vault=vault,

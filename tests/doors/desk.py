@@ -22,6 +22,8 @@ import msgspec
 from fastapi import FastAPI
 
 from milepost.api.app import create_app
+from milepost.dashboard import elsewhere
+from milepost.dashboard import routes as pages
 from milepost.delivery.model import DeliveryState, Reply, Request
 from milepost.emulators import shipmonk, withings
 from milepost.settings import Settings
@@ -172,7 +174,9 @@ def opened(
         beside=(
             *withings.routes(hub, body_within_s=body_within_s),
             *shipmonk.routes(hub, body_within_s=body_within_s),
+            *pages(hub),
         ),
+        elsewhere=elsewhere(hub),
         body_within_s=body_within_s,
         clock=clock.seconds,
     )

@@ -41,6 +41,7 @@ READ_WHOLE = {
     "sealed_clients": {"client_applications"},
     "claim_rehearsals": {"rehearsals"},
     "next_rehearsal_at": {"rehearsals"},
+    "count_silences": {"silences"},
     "egress_changes": {"egress_changes"},
     "removals": {"removals"},
     "running_resends": {"resends"},
@@ -65,6 +66,7 @@ LISTS = {
     "quarantine_page",
     "deliveries_page_of_order",
     "deliveries_page_in_parts",
+    "queued_page",
     "resends_page",
     "undelivered",
     "listed",
@@ -171,6 +173,8 @@ def test_a_statement_reads_no_table_and_no_account_from_end_to_end(
         "endpoint_health",
         "endpoints",
         "setups",
+        "silence_thresholds",
+        "silence_watches",
         "stores",
         "upkeep",
         "warehouses",
@@ -345,6 +349,17 @@ def test_a_page_of_what_was_not_delivered_is_read_in_order_from_indexes(
     assert not [s for s in steps if not condition(s)]
 
 
+def test_a_page_of_what_was_queued_is_read_in_order_from_indexes(planner: Planner) -> None:
+    steps = planner.steps("queued_page")
+    (part,) = [s for s in steps if "state = " in condition(s)]
+    assert (named(part), part["Scan Direction"]) == ("deliveries_by_endpoint", "Forward")
+    assert "created_at" in condition(part)
+    (due,) = [s for s in steps if named(s) == "lanes_due"]
+    assert due["Scan Direction"] == "Forward"
+    assert "due_at >=" in condition(due)
+    assert [s for s in steps if named(s) == "bodies_pkey"]
+
+
 def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(planner: Planner) -> None:
     failed, bodies = planner.steps("failed_page")
     assert named(bodies) == "bodies_pkey"
@@ -383,6 +398,7 @@ def test_a_page_of_quarantine_is_read_in_order_from_an_index(
 
 # what is asked of the database for real
 
+QUEUED = {"limit": 51, "endpoint_id": "ep_2", "after_order": "", "after_sequence": 0}
 LISTED = {"newest_first": True, "limit": 51, "skip": 0, "most": 1_000, "reach": 51}
 
 
@@ -397,6 +413,8 @@ def test_a_page_of_a_list_touches_few_of_many_rows(planner: Planner) -> None:
         ("unresolved_page", {"verdict": Verdict.ORPHAN.value, "until": MANY, "limit": 51}),
         ("undelivered", {"limit": 51}),
         ("undelivered", {"limit": 51, "endpoint_id": "ep_2"}),
+        ("queued_page", {**QUEUED, "after_created": 0}),
+        ("queued_page", {**QUEUED, "after_created": MANY // 2}),
         ("listed", LISTED),
         ("listed_by_key", {**LISTED, "order_keys": [f"K{n:09}" for n in range(90)]}),
         ("listed_by_number", {**LISTED, "order_numbers": [f"N{n:09}" for n in range(90)]}),

@@ -9,6 +9,7 @@ from tests.store import (
     test_by_hand,
     test_claims,
     test_clients,
+    test_clocks,
     test_confirming,
     test_egress,
     test_erasing,
@@ -17,11 +18,13 @@ from tests.store import (
     test_isolation,
     test_lanes,
     test_merchants,
+    test_queued,
     test_reading,
     test_records,
     test_resends,
     test_retention,
     test_secrets,
+    test_silence,
     test_superseding,
     test_trackings,
     test_upkeep,
@@ -34,6 +37,7 @@ MODULES = (
     test_by_hand,
     test_claims,
     test_clients,
+    test_clocks,
     test_confirming,
     test_egress,
     test_erasing,
@@ -42,17 +46,20 @@ MODULES = (
     test_isolation,
     test_lanes,
     test_merchants,
+    test_queued,
     test_reading,
     test_records,
     test_resends,
     test_retention,
     test_secrets,
+    test_silence,
     test_superseding,
     test_trackings,
     test_upkeep,
 )
 
 both = test_isolation.both
+sandbox = test_clocks.sandbox
 
 for _module in MODULES:
     for _name, _thing in vars(_module).items():

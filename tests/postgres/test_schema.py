@@ -231,7 +231,7 @@ def test_every_key_and_every_index_begins_with_the_account(connection: Any, run:
     assert len(rows) > 20
     # By a client id alone it is found out which account is meant.
     others = {(index, column) for index, column in rows if column != "account_id"}
-    assert others == {("client_ids_pkey", "client_id")}
+    assert others == {("client_ids_pkey", "client_id"), ("source_paths_pkey", "digest")}
 
 
 def test_texts_by_which_rows_are_found_compare_byte_by_byte(connection: Any, run: Run[Any]) -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from milepost.contracts import ROOMS, Notice, read_as, sample
-from milepost.delivery.model import Claimed, Endpoint
-from milepost.delivery.signature import common_headers
+from milepost.contracts import ROOMS
 from milepost.orders.lifecycle import State
-from milepost.orders.model import Store
 from milepost_receiver import (
     Notification,
     Receiver,
@@ -21,46 +16,10 @@ from milepost_receiver import (
 from milepost_receiver.shipmonk import PROCESSING_STATUSES
 from milepost_receiver.standard import STATES
 from milepost_receiver.withings import PARCEL_STATUSES, STATUSES
-from tests.sdk.senders import ENDPOINT_ID, NOW, OLD_SECRET, SECRET, delivery_id, now
+from tests.sdk.rooms import CREDENTIALS, sent
+from tests.sdk.senders import ENDPOINT_ID, SECRET, delivery_id, now
 
-AT = datetime.fromtimestamp(NOW, UTC)
 ORDER_ID = "tst_01jgw3v0c8c7k5m8r2x4n6p9qa"
-CREDENTIALS = b'{"username":"hub","password":"pass:word","signature_secret":"shared"}'
-
-
-def sent(
-    contract: str, *, options: bytes = b"{}", credentials: bytes = b"{}", replay: int = 0
-) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    """The headers and the body of a test notification."""
-    room = ROOMS[contract]
-    store = Store(account_id="acc_a", store="main", number=77, name="Main shop", created_at=AT)
-    order, event = sample(store, now=AT, order_id=ORDER_ID)
-    others = {name: other.words(order) for name, other in ROOMS.items() if name != contract}
-    notice = Notice(order=order, event=event, store=store, others=others)
-    body = room.body(notice, read_as(room.options, options))
-    claimed = Claimed(
-        endpoint=Endpoint(
-            account_id="acc_a",
-            endpoint_id=ENDPOINT_ID,
-            contract=contract,
-            url="https://receiver.example/",
-            schedule=room.schedules[0].name,
-            created_at=AT,
-            updated_at=AT,
-            options=options,
-            credentials=credentials,
-            secrets=(OLD_SECRET, SECRET),
-        ),
-        order_id=ORDER_ID,
-        sequence=1,
-        previous=0,
-        attempts=2,
-        tries=2,
-        replay=replay,
-        body=body,
-    )
-    headers = common_headers(claimed, timestamp=NOW, user_agent="Milepost/0")
-    return (*headers, *room.headers(claimed)), body.content
 
 
 def check_delivery(notification: Notification, *, body: bytes, replay: int | None) -> None:

@@ -55,6 +55,7 @@ READ_WHOLE = {
     "count_conditions": "endpoints",
     "paused_endpoints": "endpoints",
     "untold": "endpoint_health",
+    "count_silences": "silences",
     "egress_changes": "egress_changes",
     "cancel_egress_change": "egress_changes",
     "backlog_of_endpoints": "endpoints",
@@ -211,6 +212,15 @@ def test_a_page_of_what_was_not_delivered_is_read_in_order_from_an_index(
     bound = " AND (created_at," if after else ")"
     found = [s for s in steps if f"deliveries_open (account_id=? AND state=?{bound}" in s]
     assert len(found) == 3, steps
+
+
+def test_a_page_of_what_was_queued_is_read_in_order_from_an_index(
+    connection: sqlite3.Connection,
+) -> None:
+    steps = plan(connection, STATEMENTS["queued_page"].text)
+    bound = "(account_id=? AND endpoint_id=? AND (created_at,order_id,sequence)>(?,?,?))"
+    assert f"deliveries_by_endpoint {bound}" in steps[0]
+    assert not [s for s in steps if "SCAN" in s or "TEMP" in s]
 
 
 def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(

@@ -24,6 +24,7 @@ from milepost.delivery.model import (
 from milepost.errors import SchemaChanged, SchemaTooNew, StoreError
 from milepost.orders.events import Verdict
 from milepost.orders.lifecycle import State
+from milepost.ports.receipts import ReceiptVerdict
 from milepost.store.migrate import (
     describe_sqlite,
     expected_schema,
@@ -176,6 +177,7 @@ def closed_set(table: str, column: str) -> set[str]:
         ("endpoints", "backlog_policy", BacklogPolicy),
         ("endpoints", "operational", Operational),
         ("quarantine", "verdict", Verdict),
+        ("receipts", "verdict", ReceiptVerdict),
     ],
 )
 def test_the_tables_allow_exactly_the_words_of_the_code(
@@ -259,8 +261,8 @@ def test_every_key_and_every_index_begins_with_the_account(
         " WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite%'"
     ).fetchall()
     assert len(indexes) > 20
-    # By a client id alone it is found out which account is meant.
-    for table, index in [one for one in indexes if one[0] != "client_ids"]:
+    # By a client id, or a source's path, alone it is found out which account is meant.
+    for table, index in [one for one in indexes if one[0] not in ("client_ids", "source_paths")]:
         columns = connection.execute(f"PRAGMA index_info({index})").fetchall()
         assert columns[0][2] == "account_id", (table, index)
 

@@ -9,6 +9,7 @@ It raises only ReceiverError and its subclasses, whatever arrives.
 """
 
 from milepost_receiver.body import Json
+from milepost_receiver.database import Connect, Connection
 from milepost_receiver.dns_lookup import Lookup, TxtAnswer, dns_lookup
 from milepost_receiver.errors import (
     BodyMalformed,
@@ -19,7 +20,12 @@ from milepost_receiver.errors import (
     DeliveryIdMissing,
     DnsUnavailable,
     HeaderMalformed,
+    InboxUnavailable,
     ReceiverError,
+    ReplayFailed,
+    ReplayMalformed,
+    ReplayRefused,
+    ReplayUnavailable,
     SeenUnavailable,
     SenderRecordMalformed,
     SenderRecordMissing,
@@ -33,10 +39,13 @@ from milepost_receiver.errors import (
 )
 from milepost_receiver.gaps import Arrival, Gaps, compare
 from milepost_receiver.headers import HeaderSource
+from milepost_receiver.inbox import Fetched, Inbox, Kept
+from milepost_receiver.inbox_work import Entry, Worked, Worker
 from milepost_receiver.notification import Notification
 from milepost_receiver.operational import OperationalNotification
 from milepost_receiver.receiver import Receiver
-from milepost_receiver.seen import MemorySeen, Seen, SqliteSeen
+from milepost_receiver.replay import Filled, Replay
+from milepost_receiver.seen import DbSeen, MemorySeen, Seen, SqliteSeen
 from milepost_receiver.senders import SenderChange, SenderRecord, Senders
 from milepost_receiver.shipmonk import ShipMonkNotification, ShipMonkOther, ShipMonkPackage
 from milepost_receiver.standard import StandardNotification, StandardOrder, StandardParcel
@@ -47,20 +56,34 @@ __all__ = [
     "BodyMalformed",
     "BodyTooLarge",
     "ConfigurationInvalid",
+    "Connect",
+    "Connection",
     "CredentialsInvalid",
     "CredentialsMissing",
+    "DbSeen",
     "DeliveryIdMissing",
     "DnsUnavailable",
+    "Entry",
+    "Fetched",
+    "Filled",
     "Gaps",
     "HeaderMalformed",
     "HeaderSource",
+    "Inbox",
+    "InboxUnavailable",
     "Json",
+    "Kept",
     "Lookup",
     "MemorySeen",
     "Notification",
     "OperationalNotification",
     "Receiver",
     "ReceiverError",
+    "Replay",
+    "ReplayFailed",
+    "ReplayMalformed",
+    "ReplayRefused",
+    "ReplayUnavailable",
     "Seen",
     "SeenUnavailable",
     "SenderChange",
@@ -84,6 +107,8 @@ __all__ = [
     "Unauthentic",
     "Unreadable",
     "WithingsNotification",
+    "Worked",
+    "Worker",
     "compare",
     "dns_lookup",
 ]

@@ -84,6 +84,30 @@ class SeenUnavailable(ReceiverError):
     http_status = 503
 
 
+class InboxUnavailable(ReceiverError):
+    """The inbox cannot be read or written, so nothing was accepted."""
+
+    http_status = 503
+
+
+class ReplayFailed(ReceiverError):
+    """What was missed cannot be read from the hub."""
+
+    http_status = 503
+
+
+class ReplayRefused(ReplayFailed):
+    """The hub does not let this key read the deliveries of this endpoint."""
+
+
+class ReplayUnavailable(ReplayFailed):
+    """The hub did not answer, or had no time to."""
+
+
+class ReplayMalformed(ReplayFailed):
+    """The hub's answer cannot be read."""
+
+
 class SenderRefused(ReceiverError):
     """The request comes from an address that the sender does not publish."""
 

@@ -29,6 +29,9 @@ from milepost_receiver.withings import CONTENT_HEADERS, WithingsNotification, pa
 
 MAX_BODY_BYTES = 1024 * 1024
 
+READ_HEADERS = DELIVERY_HEADERS | CONTENT_HEADERS
+"""The headers that a notification is read from; the others only prove it."""
+
 N_co = TypeVar("N_co", bound=Notification, covariant=True)
 
 
@@ -70,6 +73,30 @@ class Receiver(Generic[N_co]):
     def __repr__(self) -> str:
         proofs = ", ".join(type(proof).__name__ for proof in self._proofs) or "unsigned"
         return f"Receiver({self._contract}: {proofs})"
+
+    @property
+    def contract(self) -> str:
+        """Which of the three contracts this reads."""
+        return self._contract
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body that is read; stop reading a request there."""
+        return self._max_body_bytes
+
+    @property
+    def wanted_headers(self) -> frozenset[str]:
+        """The headers that are looked at, in lower case."""
+        return self._wanted
+
+    def read_trusted(self, headers: HeaderSource, body: bytes | bytearray | memoryview) -> N_co:
+        """The notification, without any proof: for what you have kept or fetched yourself.
+
+        What came over the network goes to `read`. Raises a ReceiverError and nothing else.
+        """
+        raw = take_bytes(body, limit=self._max_body_bytes)
+        picked = pick_headers(headers, wanted=READ_HEADERS)
+        return self._parse(picked, facts=read_delivery_facts(picked, body=raw))
 
     def read(self, headers: HeaderSource, body: bytes | bytearray | memoryview) -> N_co:
         """The notification, once every configured proof holds; body is the raw bytes.

@@ -12,6 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
 
+from milepost_receiver.database import Connection, DbApiSession, trouble
 from milepost_receiver.errors import ConfigurationInvalid, DeliveryIdMissing, SeenUnavailable
 
 CAPACITY = 100_000
@@ -26,6 +27,19 @@ CREATE TABLE IF NOT EXISTS milepost_seen (
 _ADD = "INSERT INTO milepost_seen (delivery_id, seen_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FORGET = "DELETE FROM milepost_seen WHERE delivery_id = ?"
 _PRUNE = "DELETE FROM milepost_seen WHERE seen_at < ?"
+
+_CREATE_ANYWHERE = """
+CREATE TABLE IF NOT EXISTS milepost_seen (
+    delivery_id TEXT NOT NULL PRIMARY KEY,
+    seen_at BIGINT NOT NULL
+)
+"""
+_ADD_NAMED = """
+INSERT INTO milepost_seen (delivery_id, seen_at) VALUES (:delivery_id, :seen_at)
+ON CONFLICT DO NOTHING
+"""
+_FORGET_NAMED = "DELETE FROM milepost_seen WHERE delivery_id = :delivery_id"
+_PRUNE_NAMED = "DELETE FROM milepost_seen WHERE seen_at < :before"
 
 
 class Seen(Protocol):
@@ -141,6 +155,47 @@ class SqliteSeen:
             changed = cursor.rowcount
             cursor.close()
             return changed
+
+
+class DbSeen:
+    """All ids, in the table `milepost_seen` of your database, as part of your transaction.
+
+    The connection is of DB-API 2.0, without autocommit, to SQLite or PostgreSQL. The id is kept or
+    undone with the rest of your work, which makes "once" exact; committing is yours. Every method
+    raises SeenUnavailable when the database cannot be used.
+    """
+
+    __slots__ = ("_now", "_session")
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        paramstyle: str | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._session = DbApiSession(connection, paramstyle=paramstyle)
+        self._now = now
+
+    def create(self) -> Self:
+        """Makes the table if it is missing, in your transaction."""
+        self._change(_CREATE_ANYWHERE)
+        return self
+
+    def first_time(self, delivery_id: str | None) -> bool:
+        seen_at = round(self._now() * 1_000_000)
+        return self._change(_ADD_NAMED, delivery_id=_named(delivery_id), seen_at=seen_at) == 1
+
+    def forget(self, delivery_id: str | None) -> None:
+        self._change(_FORGET_NAMED, delivery_id=_named(delivery_id))
+
+    def prune(self, *, before: float) -> int:
+        """Drops ids first seen before this time in seconds since the epoch; answers how many."""
+        return self._change(_PRUNE_NAMED, before=round(before * 1_000_000))
+
+    def _change(self, statement: str, **values: object) -> int:
+        with trouble(SeenUnavailable, expected="a database that can be written"):
+            return self._session.change(statement, **values)
 
 
 def _open(path: str | Path, *, busy_seconds: float) -> sqlite3.Connection:

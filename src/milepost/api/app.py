@@ -17,6 +17,7 @@ from milepost import __version__
 from milepost.api import (
     attention,
     clients,
+    clocks,
     diagrams,
     erasure,
     exposition,
@@ -64,6 +65,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *secrecy.ROUTES,
     *erasure.ROUTES,
     *attention.ROUTES,
+    *clocks.ROUTES,
     *tracking.ROUTES,
     *diagrams.ROUTES,
     *health.ROUTES,
@@ -87,6 +89,7 @@ def create_app(
     *,
     routes: Sequence[Route[Any, Any]] = ROUTES,
     beside: Sequence[Path] = (),
+    elsewhere: Asgi | None = None,
     lifespan: Callable[[FastAPI], Any] | None = None,
     body_within_s: float = BODY_WITHIN_S,
     clock: Callable[[], float] = time.monotonic,
@@ -95,7 +98,8 @@ def create_app(
     """The application over a hub that the caller opens and closes, in `lifespan` if it likes.
 
     `routes` are those that it has; a process that only sends shows no more than its health.
-    `beside` are what other doors add, which publish themselves.
+    `beside` are what other doors add, which publish themselves; `elsewhere` answers browsers at an
+    address where there is nothing.
 
     `clock` counts the seconds for which a key is remembered and in which it may ask for so much.
     With `log_requests` each request is a line in the log.
@@ -121,7 +125,7 @@ def create_app(
         if "{" not in path:
             app.doors[path] = door
     app.router.routes.extend(beside)
-    app.router.default = _no_such_path
+    app.router.default = _no_such_path(elsewhere)
     app.outside = Envelope(app.inside, metrics=hub.metrics, log_requests=log_requests)
     if hub.traces is not None:
         # Its library is only loaded where it is asked for.
@@ -182,11 +186,16 @@ def _publishing(described: Mapping[str, Any]) -> Route[Nothing, Nothing]:
     )
 
 
-async def _no_such_path(scope: Scope, _receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close"})
-    else:
-        await refuse(scope, send, NoSuchPath())
+def _no_such_path(elsewhere: Asgi | None) -> Asgi:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+        elif elsewhere is not None and b"text/html" in dict(scope["headers"]).get(b"accept", b""):
+            await elsewhere(scope, receive, send)
+        else:
+            await refuse(scope, send, NoSuchPath())
+
+    return answer
 
 
 class Envelope:

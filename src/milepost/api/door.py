@@ -6,7 +6,7 @@ is what keeps the intake routes fast.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -25,24 +25,19 @@ from milepost.api.problems import (
 )
 from milepost.api.reading import (
     LESS_NESTED,
-    ClientGone,
-    Receive,
     check_text,
     check_type,
-    read_body,
     read_json,
     read_query,
 )
 from milepost.auth import Authenticator
 from milepost.errors import InvalidInput, MilepostError, StoreError
+from milepost.exchange import ClientGone, Receive, Scope, Send, read_body
 from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE, logger
 from milepost.wiring import Hub
 
 Q = TypeVar("Q")
 B = TypeVar("B")
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LONGEST_PATH = 2_048
 

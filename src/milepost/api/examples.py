@@ -94,6 +94,7 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
         "rotateSecret": {"overlap_s": 86_400},
         "eraseOrder": {"abandon_pending": True, "note": "request 4711"},
         "findPerson": {"email": "ada@example.com"},
+        "advanceClock": {"by": "3d"},
         "dismissAttention": {"items": [f"delivery:{_ORDER_ID}-2-{_ENDPOINT_ID}"]},
         "addClient": {
             "name": "shop",

@@ -124,6 +124,12 @@ class _Waiting(Collector):
         for condition, number in self._hub.health.counted.items():
             endpoints.add_metric((condition.value,), number)
         yield endpoints
+        silences = GaugeMetricFamily(
+            "milepost_silences_open", "Orders that are silent, by what is missing.", labels=("kind",)
+        )
+        for kind, number in self._hub.silences.counted.items():
+            silences.add_metric((kind.value,), number)
+        yield silences
         yield _gauge(
             "milepost_deliveries_pending", "Deliveries that are not settled.", backlog.pending
         )

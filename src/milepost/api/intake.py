@@ -64,7 +64,8 @@ class UpdateBatchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def take_order(call: Call[Nothing, OrderBody]) -> Answer:
     hub = call.hub
     call.charge(1)
-    item = order_input(call.body, rooms=hub.rooms, now=hub.now(), told=call.raw)
+    now = await hub.clocks.now(call.account_id)
+    item = order_input(call.body, rooms=hub.rooms, now=now, told=call.raw)
     (result,) = await hub.intake.orders(call.account_id, (item,))
     if result.order is None:
         raise _refusal_of(result)
@@ -79,7 +80,7 @@ async def take_orders(call: Call[Nothing, OrderBatch]) -> Answer:
     hub = call.hub
     _check_number("orders", call.body.orders, hub.settings)
     call.charge(len(call.body.orders))
-    now = hub.now()
+    now = await hub.clocks.now(call.account_id)
     results: list[OrderItem | None] = []
     inputs: list[OrderInput] = []
     for index, raw in enumerate(call.body.orders):
@@ -100,7 +101,8 @@ async def take_orders(call: Call[Nothing, OrderBatch]) -> Answer:
 async def take_update(call: Call[Nothing, UpdateBody]) -> Answer:
     hub = call.hub
     call.charge(1)
-    item = update_input(call.body, account_id=call.account_id, rooms=hub.rooms, now=hub.now())
+    now = await hub.clocks.now(call.account_id)
+    item = update_input(call.body, account_id=call.account_id, rooms=hub.rooms, now=now)
     (result,) = await hub.intake.updates(call.account_id, (item,))
     order = result.order
     if order is None:
@@ -137,7 +139,7 @@ async def take_updates(call: Call[Nothing, UpdateBatch]) -> Answer:
     hub = call.hub
     _check_number("updates", call.body.updates, hub.settings)
     call.charge(len(call.body.updates))
-    now = hub.now()
+    now = await hub.clocks.now(call.account_id)
     results: list[UpdateItem | None] = []
     inputs: list[UpdateInput] = []
     for index, raw in enumerate(call.body.updates):

@@ -7,31 +7,11 @@ from collections.abc import Callable
 
 from milepost.auth import Principal
 from milepost.errors import RateLimited
+from milepost.exchange import Bucket
 from milepost.settings import Settings
 
 MOST_REMEMBERED = 4_096
 """Keys whose use is remembered; beyond it those that rest are forgotten."""
-
-
-class Bucket:
-    """Tokens that come at a steady rate, up to a burst; times are seconds of one clock."""
-
-    __slots__ = ("_at", "_burst", "_left", "_rate")
-
-    def __init__(self, *, rate: float, burst: float, at: float) -> None:
-        self._rate = rate
-        self._burst = self._left = burst
-        self._at = at
-
-    def take(self, number: float, *, at: float) -> float:
-        """Takes so many, all or none; the seconds until they will be there, 0 when they were."""
-        left = min(self._burst, self._left + (at - self._at) * self._rate)
-        self._at = at
-        if number <= left:
-            self._left = left - number
-            return 0.0
-        self._left = left
-        return (number - left) / self._rate
 
 
 class Allowance:

@@ -16,10 +16,12 @@ from milepost.errors import (
     IllegalMove,
     InvalidInput,
     MilepostError,
+    NoSandbox,
     NotDispatching,
     OrderErased,
     Overloaded,
     RateLimited,
+    ReconciliationRuns,
     Stopping,
     StoreError,
     TooLarge,
@@ -61,10 +63,6 @@ class NotJson(MilepostError):
 
 class UnsupportedBody(MilepostError):
     """The body has to be application/json, and not compressed."""
-
-
-class TooSlow(MilepostError):
-    """The body did not arrive in time."""
 
 
 class NoSuchPath(MilepostError):
@@ -114,7 +112,9 @@ KINDS: Mapping[type[MilepostError], Kind] = MappingProxyType(
         MethodNotAllowed: Kind(Status.METHOD_NOT_ALLOWED, "method-not-allowed"),
         TooSlow: Kind(Status.TOO_SLOW, "too-slow", _CLOSE),
         AlreadyExists: Kind(Status.CONFLICT, "already-exists"),
+        ReconciliationRuns: Kind(Status.CONFLICT, "reconciliation-runs"),
         TooManyResends: Kind(Status.CONFLICT, "too-many-resends"),
+        NoSandbox: Kind(Status.CONFLICT, "no-sandbox"),
         IllegalMove: Kind(Status.CONFLICT, "illegal-move"),
         OrderErased: Kind(Status.CONFLICT, "order-erased"),
         DeliveriesPending: Kind(Status.CONFLICT, "deliveries-pending"),

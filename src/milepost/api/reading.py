@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from milepost.api.problems import NotJson, TooSlow, UnsupportedBody
+from milepost.api.problems import NotJson, UnsupportedBody
 from milepost.contracts.refusal import refusal
-from milepost.errors import InvalidInput, TooLarge
+from milepost.errors import InvalidInput
 
 T = TypeVar("T")
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 MOST_PARAMETERS = 20
 LESS_NESTED = "JSON that is nested less deeply"
 
 # A NUL that is escaped as JSON does it, and not one that follows an escaped backslash.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-
-
-class ClientGone(Exception):
-    """The client went away before its request was whole; nobody is there to answer."""
 
 
 def check_type(headers: Mapping[bytes, bytes]) -> None:
@@ -35,39 +29,6 @@ def check_type(headers: Mapping[bytes, bytes]) -> None:
         raise UnsupportedBody("Send it with the header content-type: application/json.")
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedBody("Send it without content-encoding.")
-
-
-async def read_body(
-    headers: Mapping[bytes, bytes], receive: Receive, *, limit: int, within_s: float
-) -> bytes:
-    """The whole body of a request, of at most `limit` bytes.
-
-    Raises TooLarge as soon as it is known, TooSlow after `within_s` seconds, ClientGone.
-    """
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-        raise TooLarge(f"At most {limit} bytes are taken.")
-    try:
-        async with asyncio.timeout(within_s):
-            return await _collect(receive, limit=limit)
-    except TimeoutError:
-        raise TooSlow(f"It has to be here within {within_s:g} s.") from None
-
-
-async def _collect(receive: Receive, *, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"At most {limit} bytes are taken.")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}

@@ -113,11 +113,12 @@ async def push_scans(call: Call[Nothing, ScanBatch]) -> Answer:
     if not 1 <= len(call.body.scans) <= hub.settings.max_batch:
         raise InvalidInput(field="scans", expected=f"1 to {hub.settings.max_batch} of them")
     call.charge(len(call.body.scans))
+    now = await hub.clocks.now(call.account_id)
     scans: list[PushedScan] = []
     items: list[ScanItem | None] = []
     for index, raw in enumerate(call.body.scans):
         try:
-            scans.append(_read(raw, now=hub.now(), most=hub.settings.max_order_bytes))
+            scans.append(_read(raw, now=now, most=hub.settings.max_order_bytes))
             items.append(None)
         except MilepostError as error:
             items.append(ScanItem(index, problem=problem_of(error)))

@@ -24,16 +24,27 @@ KEY_COLUMNS = ("key id", "name", "made", "revoked")
 STORE_COLUMNS = ("store", "number>", "name", "opened")
 
 
-@account.command("add", epilog=examples("account add acme", "account add acme --json"))
+@account.command(
+    "add",
+    epilog=examples(
+        "account add acme", "account add acme --json", "account add rehearsal --sandbox"
+    ),
+)
 def add_account(
     name: Annotated[str, typer.Argument(help="What the account is called.")],
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox", help="Give it a clock that can be moved forward; that is for ever."
+        ),
+    ] = False,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Open an account; a new database is made for the first one."""
 
     async def add(hub: Hub) -> Account:
-        return await hub.operations.add_account(name)
+        return await hub.operations.add_account(name, sandbox=sandbox)
 
     opened = with_hub(add, database=database, new=True)
     if as_json:
@@ -56,14 +67,18 @@ def list_accounts(database: Database = None, as_json: Json = False) -> None:
         return
     table(
         "Accounts",
-        ("account id", "name", "opened"),
-        [(a.account_id, a.name, a.created_at) for a in accounts],
+        ("account id", "name", "opened", "sandbox"),
+        [(a.account_id, a.name, a.created_at, a.sandbox) for a in accounts],
         empty="There is no account yet: `milepost account add NAME` opens one.",
     )
 
 
 def _account_facts(opened: Account) -> list[tuple[str, object]]:
-    return [("id", opened.account_id), ("name", opened.name), ("opened", opened.created_at)]
+    facts: list[tuple[str, object]] = [("id", opened.account_id), ("name", opened.name)]
+    facts.append(("opened", opened.created_at))
+    if opened.sandbox:
+        facts.append(("clock", "can be moved: it is a sandbox"))
+    return facts
 
 
 def key_shown(made: NewKey) -> dict[str, Any]:

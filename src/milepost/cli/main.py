@@ -15,6 +15,8 @@ from milepost.cli.accounts import account, store
 from milepost.cli.attention import attention
 from milepost.cli.carriers import carrier
 from milepost.cli.clients import client
+from milepost.cli.clocks import clock
+from milepost.cli.conformance import conformance
 from milepost.cli.deliveries import delivery, quarantine
 from milepost.cli.demo import demo
 from milepost.cli.doctor import doctor
@@ -28,10 +30,12 @@ from milepost.cli.listen import listen
 from milepost.cli.options import Json, examples
 from milepost.cli.orders import order
 from milepost.cli.output import answer, hint, say
+from milepost.cli.people import portal, user
 from milepost.cli.replacements import replace_order
 from milepost.cli.resends import resend
 from milepost.cli.secrecy import keys
 from milepost.cli.serve import serve
+from milepost.cli.simulate import simulate
 from milepost.cli.truth import order_truth
 from milepost.cli.updates import update
 from milepost.cli.upkeep import upkeep
@@ -125,7 +129,10 @@ app.add_typer(quarantine, name="quarantine")
 app.add_typer(carrier, name="carrier")
 app.add_typer(egress, name="egress")
 app.add_typer(attention, name="attention")
+app.add_typer(clock, name="clock")
 app.add_typer(lifecycle, name="lifecycle")
+app.add_typer(user, name="user")
+app.add_typer(portal, name="portal")
 app.add_typer(keys, name="secrets")
 app.add_typer(upkeep, name="upkeep")
 app.command(
@@ -135,6 +142,23 @@ app.command(
         "listen --contract shipmonk --basic hub:password --signature-secret … --fail 2",
     )
 )(listen)
+app.command(
+    epilog=examples(
+        "simulate --list",
+        "simulate complete --contract shipmonk --to http://127.0.0.1:8401/ --basic hub:password",
+        "simulate return --to http://127.0.0.1:8401/ --chaos duplicate,reorder,error=500 --seed 7",
+        "simulate all --through-hub --to http://127.0.0.1:8400 --chaos drop,duplicate=0.5",
+    )
+)(simulate)
+app.command(
+    epilog=examples(
+        "conformance --list",
+        "conformance http://127.0.0.1:8401/ --secret whsec_…",
+        "conformance http://127.0.0.1:8401/ --secret whsec_… "
+        "--state-url 'http://127.0.0.1:8401/orders/{order_key}'",
+        "conformance https://example.com/hooks --contract shipmonk --basic hub:password --json",
+    )
+)(conformance)
 app.command(epilog=examples("doctor", "doctor --json"))(doctor)
 
 

@@ -97,7 +97,8 @@ def add_order(  # noqa: PLR0913, PLR0917 - options are named on the command line
 
         named = {**more, "store": await store_named(hub, account_id, store)}
         body = read_json(msgspec.json.encode(named), shape=OrderBody)
-        item = order_input(body, rooms=hub.rooms, now=hub.now())
+        now = await hub.clocks.now(account_id)
+        item = order_input(body, rooms=hub.rooms, now=now)
         (result,) = await hub.intake.orders(account_id, (item,))
         return result
 

@@ -66,6 +66,8 @@ async def begin(operations: Operations) -> First | None:
 async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof: bool) -> None:
     from milepost.api.app import create_app
     from milepost.cli.web import bind, serve_until, stop_event, url_of
+    from milepost.dashboard import elsewhere
+    from milepost.dashboard import routes as pages
     from milepost.emulators import shipmonk, withings
 
     collect_rarely()
@@ -77,9 +79,11 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
     try:
         await hub.open(dispatch=dispatch)
         first = await begin(hub.operations)
+        token = await hub.people.first_token()
+        welcome = token and f"{settings.public_url.rstrip('/') or url}/welcome?token={token}"
 
         def started() -> None:
-            _announce(url, settings=settings, first=first, as_json=as_json)
+            _announce(url, settings=settings, first=first, welcome=welcome, as_json=as_json)
             database = settings.shown_database_url
             log.info("serving", url=url, database=database, version=__version__)
 
@@ -87,7 +91,12 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
             stop,
             create_app(
                 hub,
-                beside=(*withings.routes(hub), *shipmonk.routes(hub)),
+                beside=(
+                    *withings.routes(hub),
+                    *shipmonk.routes(hub),
+                    *pages(hub, stopping=stop),
+                ),
+                elsewhere=elsewhere(hub),
                 log_requests=settings.logs_requests,
             ),
             bound=bound,
@@ -102,7 +111,9 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
     log.info("stopped")
 
 
-def _announce(url: str, *, settings: Settings, first: First | None, as_json: bool) -> None:
+def _announce(
+    url: str, *, settings: Settings, first: First | None, welcome: str | None, as_json: bool
+) -> None:
     if as_json:
         answer(
             {
@@ -113,6 +124,7 @@ def _announce(url: str, *, settings: Settings, first: First | None, as_json: boo
                 "account_id": first and first.account_id,
                 "store": first and first.store,
                 "api_key": first and first.api_key,
+                "welcome_url": welcome,
             }
         )
         return
@@ -124,6 +136,12 @@ def _announce(url: str, *, settings: Settings, first: First | None, as_json: boo
         console.print(f"  {first.api_key}", style="bold green", soft_wrap=True)
         console.print()
         hint("Keep it now: it is not shown again. More: milepost account key add")
+    if welcome is not None:
+        console = stderr()
+        hint("Nobody can look at the pages yet. Make the operator's account within the hour:")
+        console.print()
+        console.print(f"  {welcome}", style="bold green", soft_wrap=True)
+        console.print()
 
 
 def collect_rarely() -> None:
@@ -176,7 +194,8 @@ def serve(
     """Run the hub: migrations, the HTTP interface and the dispatcher in one process.
 
     An empty database gets the account main, the store main and an API key, which is printed this
-    once. With --json one value on standard output says when it is ready, and holds that key.
+    once. While no operator is on record it also prints a URL that makes one, good for an hour.
+    With --json one value on standard output says when it is ready, and holds that key.
     SIGTERM and Ctrl-C stop it without losing anything; a second one ends it at once. With
     --no-dispatch it sends nothing: processes of `milepost work` do.
     """

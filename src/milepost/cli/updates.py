@@ -84,7 +84,8 @@ def update(  # noqa: PLR0913, PLR0917 - options are named on the command line
         ref = await _ref(hub, account_id, name, store=store)
         named = {"order_id": ref.order_id, "store": ref.store, "order_key": ref.order_key}
         body = read_json(msgspec.json.encode(told | named), shape=UpdateBody)
-        item = update_input(body, account_id=account_id, rooms=hub.rooms, now=hub.now())
+        now = await hub.clocks.now(account_id)
+        item = update_input(body, account_id=account_id, rooms=hub.rooms, now=now)
         (result,) = await hub.intake.updates(account_id, (item,))
         return result
 

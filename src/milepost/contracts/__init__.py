@@ -8,7 +8,11 @@ from types import MappingProxyType
 from milepost.contracts import shipmonk, standard, withings
 from milepost.contracts.contract import Contract, Notice, Reading, Words, read_as
 from milepost.contracts.extensions import check_extensions, check_parcel_extensions
+from milepost.contracts.incoming import Incoming
 from milepost.contracts.sample import sample
+from milepost.contracts.shipmonk.incoming import INCOMING as FROM_SHIPMONK
+from milepost.contracts.standard.incoming import INCOMING as FROM_STANDARD
+from milepost.contracts.withings.incoming import INCOMING as FROM_WITHINGS
 
 ROOMS: Mapping[str, Contract] = MappingProxyType(
     {
@@ -18,9 +22,16 @@ ROOMS: Mapping[str, Contract] = MappingProxyType(
     }
 )
 
+INCOMING: Mapping[str, Incoming] = MappingProxyType(
+    {room.name: room for room in (FROM_WITHINGS, FROM_SHIPMONK, FROM_STANDARD)}
+)
+"""The kinds of sources whose messages are taken in."""
+
 __all__ = [
+    "INCOMING",
     "ROOMS",
     "Contract",
+    "Incoming",
     "Notice",
     "Reading",
     "Words",

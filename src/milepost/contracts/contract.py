@@ -13,6 +13,7 @@ from milepost.contracts.refusal import refusal
 from milepost.delivery.health import OperationalEvent
 from milepost.delivery.model import Body, Claimed
 from milepost.delivery.retry import Schedule
+from milepost.delivery.silence import SilenceEvent
 from milepost.errors import InvalidInput
 from milepost.orders.events import OrderEvent
 from milepost.orders.lifecycle import Reason, State
@@ -69,7 +70,8 @@ class Contract:
     latest_suffices: whether a notification says all that those before it said, so that an endpoint
     may choose to get the latest of a backlog alone.
     diagram: how its words follow each other, where that is drawn.
-    operational: the bytes of an operational event with its number, where they have a form in it.
+    operational, silence: the bytes of an operational event, of an endpoint or of silences, with
+    its number, where they have a form in it.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Contract:
     shows_others: bool = False
     latest_suffices: bool = False
     operational: Callable[[OperationalEvent, int], Body] | None = None
+    silence: Callable[[SilenceEvent, int], Body] | None = None
     diagram: Diagram | None = None
 
     def schedule(self, name: str) -> Schedule:

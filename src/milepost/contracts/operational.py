@@ -13,6 +13,7 @@ from milepost.delivery.health import (
     OperationalType,
 )
 from milepost.delivery.model import Body, Endpoint
+from milepost.delivery.silence import SilenceEvent, SilenceNotice
 
 
 def notice_of(event: OperationalEvent, *, rooms: Mapping[str, Contract]) -> OperationalNotice:
@@ -26,6 +27,19 @@ def notice_of(event: OperationalEvent, *, rooms: Mapping[str, Contract]) -> Oper
         }
 
     return OperationalNotice(event, bodies)
+
+
+def silence_notice_of(event: SilenceEvent, *, rooms: Mapping[str, Contract]) -> SilenceNotice:
+    """News of silences as endpoints are told of them, once its number is known."""
+
+    def bodies(sequence: int) -> Mapping[str, Body]:
+        return {
+            room.name: room.silence(event, sequence)
+            for room in rooms.values()
+            if room.silence is not None
+        }
+
+    return SilenceNotice(event, bodies)
 
 
 def paused_notice(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 from urllib.parse import parse_qsl
 
-from milepost.errors import InvalidInput, MilepostError, TooLarge
+from milepost import exchange
+from milepost.errors import InvalidInput
+from milepost.exchange import ClientGone, Receive, Scope, Send, TooSlow
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+__all__ = [
+    "FORM",
+    "ClientGone",
+    "Receive",
+    "Scope",
+    "Send",
+    "TooSlow",
+    "read_body",
+    "read_parameters",
+    "respond",
+]
 
 FORM = b"application/x-www-form-urlencoded"
 MOST_PARAMETERS = 100
@@ -22,35 +29,10 @@ _GUARD = (
 )
 
 
-class TooSlow(MilepostError):
-    """The body did not arrive in time."""
-
-
-class ClientGone(Exception):
-    """The client went away before its request was whole."""
-
-
 async def read_body(scope: Scope, receive: Receive, *, limit: int, within_s: float) -> bytes:
     """The whole body, of at most `limit` bytes. Raises TooLarge, TooSlow and ClientGone."""
-    declared = dict(scope["headers"]).get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-        raise TooLarge(f"At most {limit} bytes are taken.")
-    chunks: list[bytes] = []
-    size, more = 0, True
-    try:
-        async with asyncio.timeout(within_s):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                more = message.get("more_body", False)
-                if size > limit:
-                    raise TooLarge(f"At most {limit} bytes are taken.")
-    except TimeoutError:
-        raise TooSlow from None
-    return b"".join(chunks)
+    headers = dict(scope["headers"])
+    return await exchange.read_body(headers, receive, limit=limit, within_s=within_s)
 
 
 def read_parameters(*parts: bytes) -> dict[str, str]:

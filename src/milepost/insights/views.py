@@ -327,9 +327,7 @@ def queued_view(queued: Queued) -> QueuedView:
     if body is None:
         return QueuedView(**standing, content_type=None, body=None, body_encoding=None)
     text, encoding = _as_text(body.content)
-    return QueuedView(
-        **standing, content_type=body.content_type, body=text, body_encoding=encoding
-    )
+    return QueuedView(**standing, content_type=body.content_type, body=text, body_encoding=encoding)
 
 
 def _as_text(body: bytes) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """What comes in is decided, stored and queued in one transaction."""
 
-from milepost.intake.decision import Outlet
-from milepost.intake.flow import MOST_IN_A_TRANSACTION, Intake
+from milepost.intake.draft import Outlet
+from milepost.intake.flow import MOST_IN_A_TRANSACTION, Hear, Intake
 from milepost.intake.inputs import (
     Input,
+    MessageInput,
+    MessageResult,
     OrderInput,
     OrderOutcome,
     OrderResult,
@@ -14,8 +16,11 @@ from milepost.intake.inputs import (
 
 __all__ = [
     "MOST_IN_A_TRANSACTION",
+    "Hear",
     "Input",
     "Intake",
+    "MessageInput",
+    "MessageResult",
     "OrderInput",
     "OrderOutcome",
     "OrderResult",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from itertools import islice
 
 import msgspec
 
 from milepost.contracts.contract import Contract
-from milepost.contracts.fanout import fan_out
-from milepost.delivery.model import Claimed, Endpoint, EndpointState, NewDelivery
+from milepost.delivery.model import Claimed, Endpoint
 from milepost.errors import InvalidInput, MilepostError, OrderErased
+from milepost.intake.draft import Draft, Outlet, Submission
 from milepost.intake.inputs import (
     Input,
+    MessageInput,
     OrderInput,
     OrderOutcome,
     OrderResult,
@@ -24,87 +23,29 @@ from milepost.intake.inputs import (
     UpdateInput,
     UpdateResult,
 )
-from milepost.orders.events import QUARANTINED, EventType, Move, OrderEvent, Verdict
+from milepost.intake.messages import (
+    follow,
+    mentioned_by,
+    moved_by_source,
+    refs_of,
+    take_message,
+)
+from milepost.orders.clock import NOT_AHEAD, ours, there
+from milepost.orders.events import QUARANTINED, EventType, OrderEvent, Verdict
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.model import FAKE_ORDER, REAL_ORDER, Order
 from milepost.orders.model import Store as StoreRecord
 from milepost.orders.move import move
-from milepost.ports import Changes, Lease, OrderRef, Quarantined, Snapshot
+from milepost.ports import Changes, OrderRef, Quarantined, Snapshot
 from milepost.ports.rehearsals import Rehearsal
-from milepost.ports.tracing import Origin
-
-
-class Outlet(Protocol):
-    """Where committed deliveries go when this process can send them at once."""
-
-    def lease(self) -> Lease:
-        """Whose a lane becomes that is born leased, and until when."""
-
-    def reserve(self, endpoint: Endpoint) -> bool:
-        """Whether there is room to send to this endpoint at once; takes the room if there is."""
-
-    def give_back(self, endpoint: Endpoint) -> None:
-        """Frees room that was reserved and not used."""
-
-    def take(self, claimed: Sequence[Claimed], *, lease: Lease) -> None:
-        """Sends these, which were leased so; their room was reserved."""
-
-    def look(self) -> None:
-        """Something may be due."""
-
-
-@dataclass(slots=True)
-class Submission:
-    """What one caller has told, and where its answer goes; `whole` is all of it or nothing.
-
-    `origin` is what was going on when it was handed in, where that is traced.
-    """
-
-    account_id: str
-    inputs: Sequence[Input]
-    done: asyncio.Future[Sequence[Result]]
-    whole: bool = False
-    origin: Origin = None
-
-
-@dataclass(slots=True)
-class _Draft:
-    """The changes of one transaction while they are being decided."""
-
-    orders: dict[str, Order] = field(default_factory=dict)
-    by_key: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    created: dict[str, None] = field(default_factory=dict)
-    changed: dict[str, None] = field(default_factory=dict)
-    events: list[OrderEvent] = field(default_factory=list)
-    deliveries: list[NewDelivery] = field(default_factory=list)
-    quarantined: list[Quarantined] = field(default_factory=list)
-    released: list[Quarantined] = field(default_factory=list)
-    rehearsals: dict[str, Rehearsal] = field(default_factory=dict)
-    told: dict[str, bytes | msgspec.Raw] = field(default_factory=dict)
-
-    def keep(self, order: Order, *, new: bool = False) -> None:
-        self.orders[order.order_id] = order
-        self.by_key[order.account_id, order.store, order.order_key] = order.order_id
-        if new:
-            self.created[order.order_id] = None
-        elif order.order_id not in self.created:
-            self.changed[order.order_id] = None
-
-    def changes(self) -> Changes:
-        return Changes(
-            created=[self.orders[i] for i in self.created],
-            changed=[self.orders[i] for i in self.changed],
-            events=self.events,
-            deliveries=self.deliveries,
-            quarantined=self.quarantined,
-            released=self.released,
-            rehearsals=list(self.rehearsals.values()),
-            told=self.told,
-        )
+from milepost.ports.silence import Heard
 
 
 class Decision:
-    """Decides on one batch, given the snapshot that its own transaction reads."""
+    """Decides on one batch, given the snapshot that its own transaction reads.
+
+    Each account's inputs are decided on at that account's time.
+    """
 
     def __init__(
         self,
@@ -118,10 +59,15 @@ class Decision:
         self._batch = batch
         self._rooms = rooms
         self._outlet = outlet
+        self._ours = now
+        self._ahead = NOT_AHEAD
         self._now = now
         self._new_id = new_id
         self._reserved: list[Endpoint] = []
-        self.refs = [_ref(s.account_id, item) for s in batch for item in s.inputs]
+        self.refs = [ref for s in batch for item in s.inputs for ref in _refs(s.account_id, item)]
+        self.mentioned = mentioned_by(
+            [item for s in batch for item in s.inputs if isinstance(item, MessageInput)]
+        )
         self.results: list[list[Result]] = []
         self.queued: Counter[str] = Counter()
 
@@ -129,6 +75,11 @@ class Decision:
     def told(self) -> Iterable[tuple[str, int]]:
         """The events that deliveries were queued of: each by its order id and sequence."""
         return dict.fromkeys((d.order_id, d.sequence) for d in self._draft.deliveries)
+
+    @property
+    def heard(self) -> Sequence[Heard]:
+        """Words of carriers that left their orders where they are."""
+        return self._draft.heard
 
     def give_back(self, claimed: Sequence[Claimed]) -> None:
         """Frees the room that was reserved for deliveries that did not get a lease."""
@@ -146,30 +97,49 @@ class Decision:
     def decide(self, snapshot: Snapshot) -> Changes:
         """The changes of this batch, each order's inputs in the order they came."""
         self._snapshot = snapshot
-        self._draft = _Draft()
+        self._draft = Draft(
+            snapshot, self._rooms, self._outlet, self._new_id, self._ours, self._reserved
+        )
         self.results = []
         found = iter(snapshot.orders)
         for submission in self._batch:
-            results: list[Result] = []
-            seen = [next(found) for _ in submission.inputs]
+            self._set_clock(submission.account_id)
+            seen = [
+                list(islice(found, len(_refs(submission.account_id, item))))
+                for item in submission.inputs
+            ]
             if submission.whole and (refused := self._refused(submission, seen)):
                 self.results.append(refused)
                 continue
-            for item, before in zip(submission.inputs, seen, strict=True):
-                known = self._latest(submission.account_id, item, before)
-                if isinstance(item, OrderInput):
-                    results.append(self._take_order(submission.account_id, item, known))
-                else:
-                    results.append(self._take_update(item, known))
-            self.results.append(results)
+            self.results.append(
+                [
+                    self._take(submission.account_id, item, orders)
+                    for item, orders in zip(submission.inputs, seen, strict=True)
+                ]
+            )
         self.queued = Counter([d.endpoint.contract for d in self._draft.deliveries])
         return self._draft.changes()
 
-    def _refused(self, submission: Submission, seen: Sequence[Order | None]) -> list[Result]:
+    def _take(self, account_id: str, item: Input, orders: Sequence[Order | None]) -> Result:
+        if isinstance(item, MessageInput):
+            return take_message(self._draft, item, orders)
+        known = self._latest(account_id, item, orders[0])
+        if isinstance(item, OrderInput):
+            return self._take_order(account_id, item, known)
+        return self._take_update(item, known)
+
+    def _set_clock(self, account_id: str) -> None:
+        """From here on it is the time of this account."""
+        self._ahead = self._snapshot.ahead.get(account_id, NOT_AHEAD)
+        self._now = self._draft.now = there(self._ours, ahead=self._ahead)
+
+    def _refused(
+        self, submission: Submission, seen: Sequence[Sequence[Order | None]]
+    ) -> list[Result]:
         """The results of a whole request of which something is refused; nothing when nothing is."""
         refusals = [
             self._refusal(submission.account_id, item, self._latest(submission.account_id, item, o))
-            for item, o in zip(submission.inputs, seen, strict=True)
+            for item, (o, *_) in zip(submission.inputs, seen, strict=True)
             if isinstance(item, OrderInput)
         ]
         if not any(refusals):
@@ -190,15 +160,12 @@ class Decision:
                 return error
         return None if item.expects is None else item.expects(known)
 
-    def _latest(self, account_id: str, item: Input, found: Order | None) -> Order | None:
+    def _latest(
+        self, account_id: str, item: OrderInput | UpdateInput, found: Order | None
+    ) -> Order | None:
         """The order as this batch has left it so far."""
-        if found is not None:
-            return self._draft.orders.get(found.order_id, found)
-        ref = _ref(account_id, item)
-        if ref.store is None or ref.order_key is None:
-            return None
-        order_id = self._draft.by_key.get((account_id, ref.store, ref.order_key))
-        return None if order_id is None else self._draft.orders[order_id]
+        (ref,) = _refs(account_id, item)
+        return self._draft.latest(ref, found)
 
     def _take_order(self, account_id: str, item: OrderInput, known: Order | None) -> OrderResult:
         refusal = self._refusal(account_id, item, known)
@@ -212,23 +179,33 @@ class Decision:
             result = self._change_content(item, known, store)
             return msgspec.structs.replace(result, order=self._go_on(item, result.order or known))
         order = self._go_on(item, self._create(account_id, item, store))
-        waiting = self._snapshot.waiting.get((account_id, item.store, item.order_key), ())
-        for orphan in waiting:
+        for orphan in self._draft.orphans_of(order):
             order = self._apply_orphan(orphan, order)
+        if self._draft.released:
+            mine = [kept for kept in self._draft.released if kept.order_id == order.order_id]
+            follow(self._draft, mine, order=order)
         return OrderResult(OrderOutcome.CREATED, order)
 
     def _play(self, item: OrderInput, order: Order) -> None:
         play = item.play
         if play is not None:
+            due_at = ours(play.due_at, ahead=self._ahead)
             self._draft.rehearsals[order.order_id] = Rehearsal(
-                order.account_id, order.order_id, play.mode, play.step, play.due_at
+                order.account_id, order.order_id, play.mode, play.step, due_at
             )
 
     def _go_on(self, item: OrderInput, order: Order) -> Order:
-        """The order after what happens to it at once."""
+        """The order after what happens to it at once.
+
+        Without a time of its own it happens now; a warehouse whose clock is ahead of ours cannot
+        make it look late.
+        """
         for update in () if item.then is None else item.then(order):
+            if update.occurred_at is None:
+                at = max(self._now, order.state_at)
+                update = msgspec.structs.replace(update, occurred_at=at)
             result = move(order, update, now=self._now)
-            self._apply(result, before=order)
+            self._draft.apply(result, before=order)
             order = result.order
         return order
 
@@ -250,7 +227,7 @@ class Decision:
         self._draft.keep(order, new=True)
         self._draft.told[order.order_id] = item.told
         self._play(item, order)
-        self._tell(event, before=None, after=order, store=store)
+        self._draft.tell(event, before=None, after=order, store=store)
         return order
 
     def _change_content(self, item: OrderInput, known: Order, store: StoreRecord) -> OrderResult:
@@ -263,7 +240,7 @@ class Decision:
         event = self._content_event(order, item, EventType.UPDATED, previous=known.state, at=at)
         self._draft.keep(order)
         self._draft.told[order.order_id] = item.told
-        self._tell(event, before=known, after=order, store=store)
+        self._draft.tell(event, before=known, after=order, store=store)
         return OrderResult(OrderOutcome.UPDATED, order)
 
     def _content_event(
@@ -292,69 +269,32 @@ class Decision:
         if known is None:
             return self._keep_orphan(item)
         result = move(known, item.update, now=self._now)
-        self._apply(result, before=known)
+        self._draft.apply(result, before=known)
+        self._draft.hear(item.update, result)
         allowed: tuple[State, ...] = ()
         if known.erased_at is not None:
             # Whatever comes may hold again what was erased.
             return UpdateResult(result.verdict, result.why, known)
         if result.verdict in QUARANTINED:
-            self._quarantine(item, known, result.verdict, result.why)
+            self._draft.quarantine(
+                item.ref, item.update, known, verdict=result.verdict, why=result.why
+            )
         if result.verdict is Verdict.ILLEGAL:
             allowed = allowed_next(known.state)
         return UpdateResult(result.verdict, result.why, result.order, allowed)
 
-    def _apply(self, result: Move, *, before: Order) -> None:
-        if result.event is None:
-            return
-        store = self._snapshot.stores[before.account_id, before.store]
-        self._draft.keep(result.order)
-        self._tell(result.event, before=before, after=result.order, store=store)
-
-    def _tell(
-        self, event: OrderEvent, *, before: Order | None, after: Order, store: StoreRecord
-    ) -> None:
-        self._draft.events.append(event)
-        self._draft.deliveries += fan_out(
-            event,
-            before=before,
-            after=after,
-            store=store,
-            endpoints=self._snapshot.endpoints.get(after.account_id, ()),
-            rooms=self._rooms,
-            lease=self._reserve,
-        )
-
-    def _reserve(self, endpoint: Endpoint) -> bool:
-        if endpoint.state is not EndpointState.ACTIVE or not self._outlet.reserve(endpoint):
-            return False
-        self._reserved.append(endpoint)
-        return True
-
     def _keep_orphan(self, item: UpdateInput) -> UpdateResult:
         if item.ref.order_key is None:
             return UpdateResult(Verdict.ORPHAN, "there is no order with this id", None)
-        self._quarantine(item, None, Verdict.ORPHAN, "there is no order with this key yet")
+        self._draft.quarantine(
+            item.ref,
+            item.update,
+            None,
+            verdict=Verdict.ORPHAN,
+            why="there is no order with this key yet",
+        )
         why = "there is no order with this key yet; the update is kept and applies when it comes"
         return UpdateResult(Verdict.ORPHAN, why, None)
-
-    def _quarantine(
-        self, item: UpdateInput, known: Order | None, verdict: Verdict, why: str
-    ) -> None:
-        self._draft.quarantined.append(
-            Quarantined(
-                account_id=item.ref.account_id,
-                update_id=f"upd_{self._new_id()}",
-                verdict=verdict,
-                why=why,
-                source=item.update.source,
-                store=known.store if known else item.ref.store,
-                order_key=known.order_key if known else item.ref.order_key,
-                order_id=known.order_id if known else None,
-                occurred_at=item.update.occurred_at,
-                received_at=self._now,
-                update=item.update,
-            )
-        )
 
     def _apply_orphan(self, orphan: Quarantined, order: Order) -> Order:
         """Decides on an orphan again, now that its order is here.
@@ -364,21 +304,19 @@ class Decision:
         update = orphan.update
         if update.occurred_at is None:
             update = msgspec.structs.replace(update, occurred_at=orphan.received_at)
-        result = move(order, update, now=self._now)
-        self._apply(result, before=order)
-        self._draft.released.append(
-            msgspec.structs.replace(
-                orphan,
-                verdict=result.verdict,
-                why=result.why,
-                order_id=order.order_id,
-                released_at=self._now,
-            )
-        )
+        if orphan.receipt_id is None:
+            result = move(order, update, now=self._now)
+        else:
+            result = moved_by_source(self._draft, order, update)
+        self._draft.apply(result, before=order)
+        self._draft.release(orphan, result)
         return result.order
 
 
-def _ref(account_id: str, item: Input) -> OrderRef:
+def _refs(account_id: str, item: Input) -> tuple[OrderRef, ...]:
+    """The orders that an input speaks of, at least one."""
     if isinstance(item, UpdateInput):
-        return item.ref
-    return OrderRef(account_id, store=item.store, order_key=item.order_key)
+        return (item.ref,)
+    if isinstance(item, MessageInput):
+        return refs_of(item)
+    return (OrderRef(account_id, store=item.store, order_key=item.order_key),)

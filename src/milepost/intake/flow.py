@@ -12,14 +12,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Protocol, cast
 
 from milepost.contracts.contract import Contract
 from milepost.delivery.model import Claimed
 from milepost.errors import Overloaded, Stopping
-from milepost.intake.decision import Decision, Outlet, Submission
+from milepost.intake.decision import Decision
+from milepost.intake.draft import Outlet, Submission
 from milepost.intake.inputs import (
     Input,
+    MessageInput,
+    MessageResult,
     OrderInput,
     OrderResult,
     Result,
@@ -27,11 +30,25 @@ from milepost.intake.inputs import (
     UpdateResult,
 )
 from milepost.metrics import Metrics
+from milepost.orders.events import Verdict
 from milepost.ports import Lease, NewId, Now, Store
 from milepost.ports.tracing import Tracing
 
 MOST_IN_A_TRANSACTION = 400
 """Items that share one commit; more would make the first of them wait too long."""
+
+_OF_UPDATES = frozenset(verdict.value for verdict in Verdict)
+
+
+class Hear(Protocol):
+    """Who wants to know of a carrier's word that leaves an order where it is."""
+
+    def __call__(self, account_id: str, order_id: str, *, at: datetime) -> None:
+        """It was said of this order at this time."""
+
+
+def _heard_by_nobody(account_id: str, order_id: str, *, at: datetime) -> None:
+    """What a process does with it that raises no silences."""
 
 
 class Intake:
@@ -68,6 +85,7 @@ class Intake:
         self._count = 0
         self._writer: asyncio.Task[None] | None = None
         self._stopping = False
+        self._hear: Hear = _heard_by_nobody
 
     async def orders(
         self, account_id: str, inputs: Sequence[OrderInput], *, whole: bool = False
@@ -87,6 +105,19 @@ class Intake:
         Raises Overloaded or Stopping, with nothing accepted; StoreError, likewise.
         """
         return cast(Sequence[UpdateResult], await self._submit(account_id, inputs))
+
+    async def messages(
+        self, account_id: str, inputs: Sequence[MessageInput]
+    ) -> Sequence[MessageResult]:
+        """Decides on messages of sources, each once; the results are in the same order.
+
+        Raises Overloaded or Stopping, with nothing accepted; StoreError, likewise.
+        """
+        return cast(Sequence[MessageResult], await self._submit(account_id, inputs))
+
+    def heard_by(self, hear: Hear) -> None:
+        """Has this called after the commit of each carrier's word that changed no state."""
+        self._hear = hear
 
     async def stop(self) -> None:
         """Refuses what is new and waits until what was taken in is committed."""
@@ -159,12 +190,18 @@ class Intake:
             if decision.queued.total() > len(claimed):
                 self._outlet.look()
             self._count_up(decision)
+            for heard in decision.heard:
+                self._hear(heard.account_id, heard.order_id, at=heard.at)
 
     async def _change(
         self, decision: Decision, *, lease: Lease, now: datetime
     ) -> Sequence[Claimed]:
         return await self._store.change_orders(
-            decision.refs, decide=decision.decide, lease=lease, now=now
+            decision.refs,
+            decide=decision.decide,
+            lease=lease,
+            now=now,
+            mentioned=decision.mentioned,
         )
 
     async def _trace(
@@ -184,9 +221,13 @@ class Intake:
 
     def _count_up(self, decision: Decision) -> None:
         results = [result for one in decision.results for result in one]
-        real = [result for result in results if result.order is None or not result.order.fake]
+        told = [r for r in results if not isinstance(r, MessageResult)]
+        real = [result for result in told if result.order is None or not result.order.fake]
         orders: Counter[str] = Counter(r.outcome for r in real if isinstance(r, OrderResult))
         updates: Counter[str] = Counter(r.verdict for r in real if isinstance(r, UpdateResult))
+        for result in results:
+            if isinstance(result, MessageResult):
+                updates.update(word.verdict for word in result.words if word.verdict in _OF_UPDATES)
         self._metrics.orders.add_each(orders)
         self._metrics.updates.add_each(updates)
         self._metrics.queued.add_each(decision.queued)

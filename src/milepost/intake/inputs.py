@@ -13,6 +13,7 @@ from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order, OrderContent
 from milepost.ports import OrderRef
+from milepost.ports.receipts import Receipt, ReceiptVerdict, Word
 
 Expects = Callable[[Order | None], MilepostError | None]
 """Given the order as it is when it is decided on, why it may not be taken; None when it may."""
@@ -29,6 +30,8 @@ Then = Callable[[Order], Sequence[Update]]
 
 class Play(msgspec.Struct, frozen=True, gc=False):
     """What happens to an order by itself from now on: a sequence, its next step, and when.
+
+    When is a time of the account, whose clock may be ahead of ours.
 
     With `fake` an order that is created is a fake one, and stays so. What was to happen to an order
     before is replaced.
@@ -101,5 +104,27 @@ class UpdateResult(msgspec.Struct, frozen=True, gc=False):
     allowed: tuple[State, ...] = ()
 
 
-Input = OrderInput | UpdateInput
-Result = OrderResult | UpdateResult
+class MessageInput(msgspec.Struct, frozen=True, gc=False):
+    """A message of a source: its receipt as it came, and what it says of which orders.
+
+    `words` are those on which there is nothing to decide. With `again` the receipt is on record,
+    and is decided anew unless that was done meanwhile.
+    """
+
+    receipt: Receipt
+    updates: tuple[UpdateInput, ...] = ()
+    words: tuple[Word, ...] = ()
+    again: bool = False
+
+
+class MessageResult(msgspec.Struct, frozen=True, gc=False):
+    """What was decided of a message; of a repeated one `receipt_id` is that of the first."""
+
+    receipt_id: str
+    verdict: ReceiptVerdict
+    why: str
+    words: tuple[Word, ...] = ()
+
+
+Input = OrderInput | UpdateInput | MessageInput
+Result = OrderResult | UpdateResult | MessageResult

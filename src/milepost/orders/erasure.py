@@ -43,6 +43,8 @@ KEPT_OF_PARCEL = (
     "carrier",
     "carrier_service",
     "created_at",
+    "told_by",
+    "precedence",
 )
 KEPT_OF_DETAILS = ("number", "weight", "items")
 KEPT_OF_UPDATE = (
@@ -56,6 +58,10 @@ KEPT_OF_UPDATE = (
     "updating",
     "correction",
     "trusted",
+    "precedence",
+    "covers",
+    "standing",
+    "whole",
 )
 
 

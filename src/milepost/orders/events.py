@@ -35,12 +35,22 @@ class EventType(StrEnum):
     TEST = "endpoint.test"
 
 
+Meaning = tuple[State, Reason | None]
+"""A state and its reason that a source's word may stand for."""
+
+
 class Update(msgspec.Struct, frozen=True, gc=False):
     """What one source says of one order.
 
     `occurred_at` is when it happened, by the source's clock; None means on arrival. `raw` is the
     source's own word for the state. `correction` asks for an edge of the correction class and
     needs `trusted` and a `note` that says why.
+
+    `precedence` decides between sources that tell different things of the same moment. `covers`
+    are the other states that the source's word stands for as well, where it is coarser than ours.
+    A `standing` word tells where things are now, and not of one step: what lies between may never
+    have been told. A state of the `whole` order goes for all of its parcels that this source told
+    of, whichever of them the facts are of.
     """
 
     source: str
@@ -59,6 +69,10 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     correction: bool = False
     trusted: bool = False
     note: str | None = None
+    precedence: int = 0
+    covers: tuple[Meaning, ...] = ()
+    standing: bool = False
+    whole: bool = False
 
     @property
     def speaks_of_a_parcel(self) -> bool:

@@ -225,7 +225,11 @@ class ParcelDetails(Content, frozen=True):
 
 
 class Parcel(msgspec.Struct, frozen=True, gc=False):
-    """One parcel of an order; its state is None until it was handed to a carrier."""
+    """One parcel of an order; its state is None until it was handed to a carrier.
+
+    `told_by` is the source that told the state, with the sequence number that it gave and with its
+    precedence; without a state, the source that first told of the parcel.
+    """
 
     parcel: str
     state: State | None = None
@@ -237,6 +241,8 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
     tracking_url: str | None = None
     created_at: datetime | None = None
     details: ParcelDetails | None = None
+    told_by: str | None = None
+    precedence: int = 0
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +251,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     `sequence` is the number of its latest event; `state_at` is that state's event time by its
     source; `previous_state` is the one before this one; `shipped_at` is when it first left the
     warehouse; `updating` is a flag over the state, set while an edit is being taken in;
-    `erased_at` is when its personal data was erased: since then it takes nothing more.
+    `erased_at` is when its personal data was erased: since then it takes nothing more. `told_by`
+    is the source that told the state, with its `source_sequence` and its `precedence`.
     """
 
     account_id: str
@@ -265,6 +272,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     shipped_at: datetime | None = None
     parcels: tuple[Parcel, ...] = ()
     erased_at: datetime | None = None
+    told_by: str | None = None
+    precedence: int = 0
 
     @property
     def fake(self) -> bool:

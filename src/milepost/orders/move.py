@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
 
 from milepost.orders.events import EventType, Move, OrderEvent, Update, Verdict
+from milepost.orders.evidence import (
+    Known,
+    corrects,
+    is_correcting,
+    known_of,
+    known_of_parcel,
+    meant,
+    older,
+    untold,
+    with_facts,
+)
 from milepost.orders.lifecycle import (
     CARRIER,
     ENDS,
     HARD_ENDS,
-    MAIN_LINE,
     MOVING,
-    RANK,
     REASONS,
     SOFT_ENDS,
     Edge,
@@ -23,16 +33,17 @@ from milepost.orders.lifecycle import (
     passed_over,
     way_to,
 )
-from milepost.orders.model import Order, Parcel, ParcelDetails, least_advanced, rolled_up
+from milepost.orders.model import Order, Parcel, least_advanced, rolled_up
 
 ONLY_PARCEL = "unnamed"
 """What a parcel is called that no source has named; it takes the first name that it is told."""
 
 MOST_PARCELS = 500
 
-ERASED = "the order's personal data was erased; it takes nothing more"
+OTHERWISE = "its source says otherwise now"
+"""The note of a correction that its source did not call one."""
 
-_FACTS = ("carrier", "carrier_service", "tracking_number", "tracking_url")
+ERASED = "the order's personal data was erased; it takes nothing more"
 
 
 class _Judgement(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +52,7 @@ class _Judgement(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict
     why: str = ""
     edge: Edge | None = None
+    via: State | None = None
 
 
 # Where the table has no direct way, an order goes through one state that a parcel of it was in:
@@ -114,97 +126,77 @@ def _parcels_named(order: Order, update: Update) -> tuple[Parcel, ...]:
         known = tuple(p for p in parcels if p.parcel == update.parcel)
         return known or (Parcel(update.parcel),)
     if update.tracking_number is not None:
-        number = update.tracking_number
-        known = tuple(p for p in parcels if p.tracking_number == number)
-        # A parcel that was first known by a number keeps that name when it is relabeled.
-        known = known or tuple(p for p in parcels if p.parcel == number)
-        if known:
-            return known
-        if len(parcels) == 1 and parcels[0].tracking_number is None:
+        return _parcel_of_number(parcels, update, update.tracking_number)
+    if (package := _package_of(update)) is not None and parcels:
+        known = tuple(p for p in parcels if _package_of(p) == package)
+        if not known and len(parcels) == 1 and _package_of(parcels[0]) is None:
             return parcels
-        return (Parcel(number if parcels else ONLY_PARCEL),)
+        return known or (Parcel(_free_name(parcels, f"package {package}")),)
     about_carrier = update.state is not None and update.state in CARRIER
     if not about_carrier and not update.speaks_of_a_parcel:
         return ()
     return parcels or (Parcel(ONLY_PARCEL),)
 
 
-def _with_facts(parcel: Parcel, update: Update) -> Parcel:
-    """The parcel with all that the update adds; a poorer update never erases a richer fact."""
-    facts = {
-        name: told
-        for name in _FACTS
-        if (told := getattr(update, name)) is not None and told != getattr(parcel, name)
-    }
-    if update.details is not None:
-        details = _merged_details(parcel.details, update.details)
-        if details != parcel.details:
-            return msgspec.structs.replace(parcel, details=details, **facts)
-    return msgspec.structs.replace(parcel, **facts) if facts else parcel
+def _parcel_of_number(
+    parcels: tuple[Parcel, ...], update: Update, number: str
+) -> tuple[Parcel, ...]:
+    """The parcel with this tracking number, or the one that it is news of.
+
+    Packages that share one tracking number are told apart by their own numbers.
+    """
+    package = _package_of(update)
+    fitting = parcels
+    if package is not None:
+        fitting = tuple(p for p in parcels if _package_of(p) in (None, package))
+    known = tuple(p for p in fitting if p.tracking_number == number)
+    # A parcel that was first known by a number keeps that name when it is relabeled.
+    known = known or tuple(p for p in fitting if p.parcel == number)
+    if known:
+        return known
+    for parcel in fitting:
+        alone = len(parcels) == 1 or (package is not None and _package_of(parcel) == package)
+        if alone and parcel.tracking_number is None:
+            return (parcel,)
+    return (Parcel(_free_name(parcels, number) if parcels else ONLY_PARCEL),)
 
 
-def _merged_details(known: ParcelDetails | None, told: ParcelDetails) -> ParcelDetails:
-    if known is None:
-        return told
-    return ParcelDetails(
-        number=told.number if told.number is not None else known.number,
-        weight=told.weight or known.weight,
-        items=told.items or known.items,
-        extensions={**known.extensions, **told.extensions},
-    )
+def _package_of(told: Parcel | Update) -> int | None:
+    """The number that a source gave the package among those of its order."""
+    return None if told.details is None else told.details.number
 
 
-def _correcting(update: Update) -> bool:
-    """Whether the update may take an edge of the correction class."""
-    return update.correction and update.trusted and bool(update.note and update.note.strip())
+def _free_name(parcels: tuple[Parcel, ...], name: str) -> str:
+    taken = {p.parcel for p in parcels}
+    names = (name, *(f"{name} ({n})" for n in range(2, len(taken) + 3)))
+    return next(free for free in names if free not in taken)
 
 
 def _judge(
     update: Update,
     *,
-    here: State,
     target: State,
-    known_at: datetime | None,
-    known_sequence: int | None,
+    known: Known,
     at: datetime,
 ) -> _Judgement:
     """Whether the step is newer and legal; the order of evidence is that of the lifecycle."""
-    correcting = _correcting(update)
-    if known_at is not None and not correcting:
-        older = _older(
-            update, here=here, target=target, known_at=known_at, sequence=known_sequence, at=at
-        )
-        if older:
-            return _Judgement(Verdict.STALE, older)
+    here = known.state
+    if not is_correcting(update):
+        stale = older(update, target, known, at=at)
+        if stale:
+            return _Judgement(Verdict.STALE, stale)
     if here is target:
         return _NEW_FACTS
-    edge = way_to(here, target, correction=correcting)
+    edge = way_to(here, target, correction=corrects(update, known, at=at))
     if edge is not None:
         return _Judgement(Verdict.APPLIED, edge.why, edge)
+    if (passed := untold(update, target, known, at=at)) is not None:
+        via, edge = passed
+        return _Judgement(Verdict.APPLIED, f"by way of {via}: {edge.why}", edge, via)
     if way_to(here, target, correction=True) is not None:
         why = f"{here} → {target} is a correction: it needs a trusted source and a note"
         return _Judgement(Verdict.ILLEGAL, why)
     return _Judgement(Verdict.ILLEGAL, f"there is no way from {here} to {target}")
-
-
-def _older(
-    update: Update,
-    *,
-    here: State,
-    target: State,
-    known_at: datetime,
-    sequence: int | None,
-    at: datetime,
-) -> str:
-    """Why the update is older than what is known, or nothing when it is not."""
-    if at != known_at:
-        return f"it happened at {at.isoformat()}, before {known_at.isoformat()}" * (at < known_at)
-    told = update.source_sequence
-    if told is not None and sequence is not None and told != sequence:
-        return f"its source's sequence {told} is before {sequence}" * (told < sequence)
-    if RANK.get(target, len(MAIN_LINE)) < RANK.get(here, -1) and not way_to(here, target):
-        return f"at the same time, {target} comes before {here} on the main line"
-    return ""
 
 
 def _order_word(
@@ -217,33 +209,35 @@ def _order_word(
     now: datetime,
 ) -> Move:
     """An update that names no carrier state: one of the order itself, or facts alone."""
-    told = {p.parcel: _with_facts(p, update) for p in named}
-    reason = update.reason or (order.reason if target is order.state else None)
-    parcels = _replaced(order.parcels, told, now=now)
+    told = {p.parcel: with_facts(p, update) for p in named}
+    target, reason = meant(update, target, known_of(order))
+    reason = reason or (order.reason if target is order.state else None)
+    parcels = _replaced(order.parcels, told, update, now=now)
     same = target is order.state and reason is order.reason
     if same and not _flags(order, update) and parcels == order.parcels:
         return Move(order, None, _DUPLICATE.verdict, _DUPLICATE.why)
-    judgement = _judge(
-        update,
-        here=order.state,
-        target=target,
-        known_at=None if update.state is None and update.reason is None else order.known_at,
-        known_sequence=order.source_sequence,
-        at=at,
-    )
+    known = known_of(order)
+    if update.state is None and update.reason is None:
+        known = msgspec.structs.replace(known, at=None)
+    judgement = _judge(update, target=target, known=known, at=at)
     if judgement.verdict is not Verdict.APPLIED:
         return Move(order, None, judgement.verdict, judgement.why)
-    if target in CARRIER and _follow(order, update, parcels) is None:
+    correcting = corrects(update, known, at=at)
+    if target in CARRIER and _follow(order, parcels, correcting=correcting) is None:
         return Move(order, None, Verdict.ILLEGAL, f"a new parcel would reopen a {target} order")
     if order.state in CARRIER and target not in CARRIER:
         parcels = tuple(
-            msgspec.structs.replace(p, state=None, state_at=None, source_sequence=None)
+            msgspec.structs.replace(
+                p, state=None, state_at=None, source_sequence=None, told_by=None, precedence=0
+            )
             for p in parcels
         )
     moved = _moved(order, update, target, reason=reason, parcels=parcels, at=at, now=now)
     only = named[0].parcel if len(named) == 1 else None
     corrected = _is_correction(judgement.edge)
     event = _event(order, moved, update, parcel=only, corrected=corrected, at=at, now=now)
+    if judgement.via is not None:
+        event = msgspec.structs.replace(event, skipped=(judgement.via,))
     return Move(moved, event, Verdict.APPLIED, judgement.why)
 
 
@@ -273,20 +267,25 @@ def _carrier_word(
     with_carrier = any(p.state is not None for p in order.parcels)
     judged: dict[str, _Judgement] = {}
     told: dict[str, Parcel] = {}
-    for parcel in named:
-        richer = _with_facts(parcel, update)
-        judgement = _judge_parcel(
-            order, update, parcel, richer, target, with_carrier=with_carrier, at=at
-        )
+    for parcel in (*named, *_others_of(order, update, named)):
+        richer = with_facts(parcel, update) if parcel in named else parcel
+        known = known_of_parcel(order, parcel, with_carrier=with_carrier)
+        # What is new beside others is where a word about them all takes the order.
+        beside = update.whole and parcel not in order.parcels
+        goal, _ = meant(update, target, known_of(order) if beside else known)
+        judgement = _judge_parcel(order, update, parcel, richer, goal, known=known, at=at)
         judged[parcel.parcel] = judgement
         if judgement.verdict is Verdict.APPLIED:
-            told[parcel.parcel] = _at_state(richer, update, target, at=at)
+            told[parcel.parcel] = _at_state(richer, update, goal, at=at)
     if not told:
-        known = _DUPLICATE in judged.values()
-        judgement = _DUPLICATE if known else judged[least_advanced(named).parcel]
+        repeated = _DUPLICATE in judged.values()
+        judgement = _DUPLICATE if repeated else judged[least_advanced(named).parcel]
         return Move(order, None, judgement.verdict, judgement.why)
-    parcels = _replaced(order.parcels, told, now=now)
-    step = _follow(order, update, parcels)
+    parcels = _replaced(order.parcels, told, update, now=now)
+    correcting = update.correction and corrects(update, known_of(order), at=at)
+    correcting = correcting or any(_is_correction(j.edge) for j in judged.values())
+    step = _passed(order, update, parcels, at=at) if any(j.via for j in judged.values()) else None
+    step = step or _follow(order, parcels, correcting=correcting)
     if step is None:
         why = f"with this parcel the order would leave {order.state}"
         return Move(order, None, Verdict.ILLEGAL, why)
@@ -297,7 +296,7 @@ def _carrier_word(
     corrected = any(_is_correction(e) for e in (edge, *(j.edge for j in judged.values())))
     event = msgspec.structs.replace(
         _event(order, moved, update, parcel=name, corrected=corrected, at=at, now=now),
-        parcel_state=target,
+        parcel_state=target if only is None else only.state,
     )
     if skipped:
         event = msgspec.structs.replace(event, skipped=skipped)
@@ -314,20 +313,13 @@ def _time_is_over(
     one, and without it would wait for ever, once all its other parcels have ended. None where the
     order has ended already, or another parcel is still on its way.
     """
-    told = {p.parcel: _with_facts(p, update) for p in named}
-    parcels = _replaced(order.parcels, told, now=now)
+    told = {p.parcel: with_facts(p, update) for p in named}
+    parcels = _replaced(order.parcels, told, update, now=now)
     if order.state is State.EXPIRED and parcels == order.parcels and not _flags(order, update):
         return Move(order, None, _DUPLICATE.verdict, _DUPLICATE.why)
     if order.state in ENDS or any(p.state not in ENDS for p in order.parcels):
         return None
-    judgement = _judge(
-        update,
-        here=order.state,
-        target=State.EXPIRED,
-        known_at=order.known_at,
-        known_sequence=order.source_sequence,
-        at=at,
-    )
+    judgement = _judge(update, target=State.EXPIRED, known=known_of(order), at=at)
     if judgement.verdict is not Verdict.APPLIED:
         return Move(order, None, judgement.verdict, judgement.why)
     moved = _moved(order, update, State.EXPIRED, reason=None, parcels=parcels, at=at, now=now)
@@ -343,26 +335,30 @@ def _judge_parcel(
     richer: Parcel,
     target: State,
     *,
-    with_carrier: bool,
+    known: Known,
     at: datetime,
 ) -> _Judgement:
-    """What the update means for one parcel; until a carrier has any, each is where the order is."""
+    """What the update means for one parcel."""
     if parcel.state is target and richer == parcel and not _flags(order, update):
         return _DUPLICATE
-    here = parcel.state or (State.SHIPPED if with_carrier else order.state)
-    known_at = parcel.state_at or (None if with_carrier else order.known_at)
-    return _judge(
-        update,
-        here=here,
-        target=target,
-        known_at=known_at,
-        known_sequence=parcel.source_sequence if with_carrier else order.source_sequence,
-        at=at,
-    )
+    return _judge(update, target=target, known=known, at=at)
+
+
+def _others_of(order: Order, update: Update, named: tuple[Parcel, ...]) -> Iterator[Parcel]:
+    """The parcels that a word about the whole order moves beside those that its facts name.
+
+    Only what its own source said of them, or nobody: another source that follows a parcel by
+    itself knows better.
+    """
+    if update.whole:
+        for parcel in order.parcels:
+            own = parcel.state is None or parcel.told_by == update.source
+            if own and parcel not in named:
+                yield parcel
 
 
 def _follow(
-    order: Order, update: Update, parcels: tuple[Parcel, ...]
+    order: Order, parcels: tuple[Parcel, ...], *, correcting: bool
 ) -> tuple[State, tuple[State, ...], Edge | None] | None:
     """Where the order goes with these parcels, what it passes and by which edge; None: it may not.
 
@@ -376,7 +372,6 @@ def _follow(
         goal = rolled_up(tuple(p for p in parcels if p.state in _ON_THE_WAY)) or goal
     if goal is order.state:
         return goal, (), None
-    correcting = _correcting(update)
     edge = way_to(order.state, goal, correction=correcting)
     if edge is not None:
         return goal, (), edge
@@ -389,22 +384,38 @@ def _follow(
     return order.state, (), None
 
 
+def _passed(
+    order: Order, update: Update, parcels: tuple[Parcel, ...], *, at: datetime
+) -> tuple[State, tuple[State, ...], Edge | None] | None:
+    """Where a standing word takes an order that is with no carrier yet, as `_follow` has it."""
+    goal = rolled_up(parcels) or order.state
+    passed = untold(update, goal, known_of(order), at=at)
+    return None if passed is None else (goal, (passed[0],), passed[1])
+
+
 def _at_state(parcel: Parcel, update: Update, target: State, *, at: datetime) -> Parcel:
     if parcel.state is target:
         return parcel
     return msgspec.structs.replace(
-        parcel, state=target, state_at=at, source_sequence=update.source_sequence
+        parcel,
+        state=target,
+        state_at=at,
+        source_sequence=update.source_sequence,
+        told_by=update.source,
+        precedence=update.precedence,
     )
 
 
 def _replaced(
-    parcels: tuple[Parcel, ...], told: dict[str, Parcel], *, now: datetime
+    parcels: tuple[Parcel, ...], told: dict[str, Parcel], update: Update, *, now: datetime
 ) -> tuple[Parcel, ...]:
     known = {p.parcel for p in parcels}
     return (
         *(told.get(p.parcel, p) for p in parcels),
         *(
-            msgspec.structs.replace(p, created_at=now)
+            msgspec.structs.replace(
+                p, created_at=now, told_by=update.source, precedence=update.precedence
+            )
             for name, p in told.items()
             if name not in known
         ),
@@ -434,6 +445,8 @@ def _moved(
         previous_state=order.state if target is not order.state else order.previous_state,
         state_at=at if changed else order.state_at,
         source_sequence=update.source_sequence if changed else order.source_sequence,
+        told_by=update.source if changed else order.told_by,
+        precedence=update.precedence if changed else order.precedence,
         sequence=order.sequence + 1,
         updated_at=now,
         shipped_at=shipped_at,
@@ -468,5 +481,5 @@ def _event(
         parcel=parcel,
         skipped=passed_over(before.state, after.state),
         correction=corrected,
-        note=update.note,
+        note=update.note or (OTHERWISE if corrected else None),
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from milepost.ports.answers import AnswerStore
 from milepost.ports.attention import AttentionStore
+from milepost.ports.clocks import AccountNow, ClockStore
 from milepost.ports.core import (
     Account,
     ApiKey,
@@ -35,20 +36,24 @@ from milepost.ports.health import HealthStore, Judge, Judged
 from milepost.ports.merchants import MerchantStore
 from milepost.ports.receiving import ReceivingStore
 from milepost.ports.people import PeopleStore
+from milepost.ports.reconciling import ReconcilingStore
 from milepost.ports.rehearsals import RehearsalStore
 from milepost.ports.resends import ResendStore
 from milepost.ports.secrets import Resealed, SecretStore
+from milepost.ports.silence import SilenceStore
 from milepost.ports.tracking import TrackingStore
 from milepost.ports.upkeep import UpkeepStore
 from milepost.ports.withings import WithingsStore
 
 __all__ = [
     "Account",
+    "AccountNow",
     "AnswerStore",
     "ApiKey",
     "AttentionStore",
     "Backlog",
     "Changes",
+    "ClockStore",
     "CoreStore",
     "Counts",
     "Decide",
@@ -69,10 +74,12 @@ __all__ = [
     "Post",
     "Quarantined",
     "ReceivingStore",
+    "ReconcilingStore",
     "Resealed",
     "ResendStore",
     "SecretStore",
     "Settlement",
+    "SilenceStore",
     "Snapshot",
     "Store",
     "TrackingStore",
@@ -94,7 +101,10 @@ class Store(
     PeopleStore,
     MerchantStore,
     TrackingStore,
+    SilenceStore,
+    ReconcilingStore,
     ReceivingStore,
+    ClockStore,
     Protocol,
 ):
     """Everything that is durable. Every method may raise StoreError."""

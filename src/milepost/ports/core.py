@@ -42,6 +42,10 @@ Post = Callable[[Request, Callable[[Reply], None]], None]
 """Sends a request and calls back once with the reply, always later and never with an exception."""
 
 
+UPDATE, RECEIPT = "upd_", "rcp_"
+"""How the ids of kept updates and of receipts begin."""
+
+
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
     """Which order is meant: by its id, or by its natural key of store and order_key."""
 
@@ -66,6 +70,12 @@ class Quarantined(msgspec.Struct, frozen=True, gc=False):
     received_at: datetime
     update: Update
     released_at: datetime | None = None
+
+    @property
+    def receipt_id(self) -> str | None:
+        """The receipt of the message that told it, if one did: then its id is made of that one."""
+        of_receipt, dash, _ = self.update_id.partition("-")
+        return RECEIPT + of_receipt.removeprefix(UPDATE) if dash else None
 
 
 class Snapshot(msgspec.Struct, frozen=True, gc=False):

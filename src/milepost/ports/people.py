@@ -1,4 +1,4 @@
-"""What is kept of the people who look at the pages: who they are, their sessions and their links."""
+"""What is kept of the people who look at the pages, of their sessions and of merchants' links."""
 
 from __future__ import annotations
 
@@ -121,6 +121,9 @@ class PeopleStore(Protocol):
 
     async def add_link(self, link: PortalLink) -> None:
         """Keeps a link."""
+
+    async def link(self, account_id: str, link_id: str) -> PortalLink | None:
+        """The link with this id, over or not."""
 
     async def links(self, account_id: str) -> Sequence[PortalLink]:
         """The links of an account, revoked ones too, newest first."""

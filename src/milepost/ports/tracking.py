@@ -71,10 +71,14 @@ class Carrier(Protocol):
 
 
 class Watched(msgspec.Struct, frozen=True, gc=False):
-    """A parcel whose turn it is, leased until its `due_at`, and its order, if there is one."""
+    """A parcel whose turn it is, leased until its `due_at`, and its order, if there is one.
+
+    Its times are those of its account, whose clock is so far `ahead` of ours.
+    """
 
     tracking: Tracking
     order: Order | None
+    ahead: timedelta = timedelta()
 
 
 class Looked(msgspec.Struct, frozen=True, gc=False):

@@ -26,7 +26,6 @@ from milepost.intake import Intake, OrderInput, OrderResult
 from milepost.orders.events import Update
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.model import Line, Name, Order, OrderContent
-from milepost.ports import Now
 
 S = State
 SOURCE = "operator"
@@ -74,7 +73,6 @@ class Fulfillment:
     """
 
     intake: Intake
-    now: Now
 
     async def require(self, order: Order, change: Mapping[str, bool]) -> Order:
         """Sets and clears actions by name; the order is unable to submit while any is required."""
@@ -99,9 +97,9 @@ class Fulfillment:
         def then(after: Order) -> Sequence[Update]:
             required = _extensions(after).actions_required != ActionsRequired()
             if required and after.state not in STUCK:
-                return (self._told(after, S.SUBMIT_FAILED),)
+                return (_told(S.SUBMIT_FAILED),)
             if not required and after.state in STUCK:
-                return (self._told(after, S.SUBMITTED),)
+                return (_told(S.SUBMITTED),)
             return ()
 
         (result,) = await self.intake.orders(
@@ -147,7 +145,7 @@ class Fulfillment:
             """A part is as far as the order that it was taken out of."""
             if order.state in (S.CREATED, after.state):
                 return ()
-            return (self._told(after, order.state),)
+            return (_told(order.state),)
 
         parts = [
             OrderInput(
@@ -163,8 +161,9 @@ class Fulfillment:
         main = _input(order, revise=still_the_same)
         return _taken(await self.intake.orders(order.account_id, (main, *parts), whole=True))
 
-    def _told(self, order: Order, state: State) -> Update:
-        return Update(source=SOURCE, state=state, occurred_at=max(self.now(), order.state_at))
+
+def _told(state: State) -> Update:
+    return Update(source=SOURCE, state=state)
 
 
 def _extensions(order: Order) -> OrderExtensions:

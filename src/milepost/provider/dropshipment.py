@@ -37,7 +37,7 @@ from milepost.orders.address import AddressFault
 from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Address, Order, OrderContent
-from milepost.ports import Now, OrderRef
+from milepost.ports import AccountNow, Now, OrderRef
 from milepost.ports.withings import ClientApplication, WithingsStore
 from milepost.provider.addresses import AddressCheck, CheckerDown
 
@@ -95,6 +95,7 @@ class Dropshipment:
         intake: Intake,
         addresses: AddressCheck,
         now: Now,
+        account_now: AccountNow,
         token: Callable[[int], bytes],
         step_s: float,
         look: Callable[[], None],
@@ -104,6 +105,7 @@ class Dropshipment:
         self._intake = intake
         self._addresses = addresses
         self._now = now
+        self._account_now = account_now
         self._token = token
         self._step = timedelta(seconds=step_s)
         self._look = look
@@ -125,7 +127,9 @@ class Dropshipment:
             external_id=None if person is None else person.external_id,
             testmode=testmode,
         )
-        play = None if testmode is None else Play(testmode, self._now() + self._step)
+        play = None
+        if testmode is not None:
+            play = Play(testmode, await self._account_now(client.account_id) + self._step)
         inputs = [
             OrderInput(
                 store=client.store,
@@ -174,12 +178,13 @@ class Dropshipment:
         """Cancels an order that has not shipped; one that is cancelled already stays so."""
         for _ in range(TRIES):
             order = await self._one(client, order_id)
+            now = await self._account_now(client.account_id)
             told = Update(
                 source=_source(client),
                 state=S.CANCELLED,
                 raw="delete",
                 # A warehouse whose clock is ahead of ours cannot make this look late.
-                occurred_at=max(self._now(), order.state_at),
+                occurred_at=max(now, order.state_at),
             )
             ref = OrderRef(client.account_id, order_id=order.order_id)
             (result,) = await self._intake.updates(client.account_id, (UpdateInput(ref, told),))
@@ -239,8 +244,6 @@ class Dropshipment:
     def _verified(
         self, client: ClientApplication, how: AddressTaken
     ) -> Callable[[Order], Sequence[Update]]:
-        now = self._now()
-
         def then(order: Order) -> Sequence[Update]:
             if order.state not in NOT_VERIFIED:
                 return ()
@@ -249,7 +252,6 @@ class Dropshipment:
                     source=_source(client),
                     state=S.VERIFIED,
                     raw="VERIFIED",
-                    occurred_at=max(now, order.state_at),
                     note=_NOTES[how],
                 ),
             )

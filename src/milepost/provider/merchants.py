@@ -41,7 +41,7 @@ from milepost.orders.events import Update
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.model import Address, Order, OrderContent, Text
 from milepost.orders.model import Store as StoreRecord
-from milepost.ports import Now, OrderRef
+from milepost.ports import AccountNow, OrderRef
 from milepost.ports.merchants import MerchantStore, OrderListing, WarehouseRecord
 from milepost.provider.actions import Fulfillment, PartInput, PartLine, SplitInput
 from milepost.provider.addresses import AddressCheck, CheckerDown
@@ -90,7 +90,7 @@ class MerchantOrders:
         *,
         intake: Intake,
         addresses: AddressCheck,
-        now: Now,
+        now: AccountNow,
         fulfillment: Fulfillment,
         sandbox_speed: float | None,
         look: Callable[[], None],
@@ -108,13 +108,14 @@ class MerchantOrders:
         """Creates the order or edits the one that has this key in this store."""
         store = await self._store_of(account_id, given.store_id)
         submit_at = None if given.submit_at is None else read_moment("submit_at", given.submit_at)
+        now = await self._now(account_id)
         edit = _Edit(
             given,
             warehouses=await self._warehouses(account_id),
             account=Account(id=0, name=await self._store.account_name(account_id)),
             submit_at=submit_at,
             address_is_bad=await self._is_bad(given),
-            now=self._now(),
+            now=now,
         )
         item = OrderInput(
             store=store.store,
@@ -123,23 +124,17 @@ class MerchantOrders:
             source=SOURCE,
             revise=edit.content,
             then=edit.updates,
-            play=self._submission(submit_at),
+            play=_submission(submit_at, now=now),
         )
         result = _taken(await self._intake.orders(account_id, (item,)))
         self._look()
         return result.outcome
 
-    def _submission(self, at: datetime | None) -> Play | None:
-        """That an order is submitted when its time comes."""
-        if at is None or at <= self._now():
-            return None
-        return Play(SUBMIT, at, step=0, fake=False)
-
     async def submit(self, account_id: str, asked: SubmitOrder) -> None:
         """Releases an order to the warehouse, now or, when the time is in the future, then."""
         store = await self._store_of(account_id, asked.store_id)
         at = read_moment("submit_at", asked.submit_at)
-        now = self._now()
+        now = await self._now(account_id)
 
         def revise(known: Order | None) -> OrderContent:
             if known is None:
@@ -161,7 +156,7 @@ class MerchantOrders:
                 now=now,
                 address_is_bad=False,
             )
-            return _updates(order, found, now=now)
+            return _updates(order, found)
 
         item = OrderInput(
             store=store.store,
@@ -170,7 +165,7 @@ class MerchantOrders:
             source=SOURCE,
             revise=revise,
             then=then,
-            play=self._submission(at),
+            play=_submission(at, now=now),
         )
         _taken(await self._intake.orders(account_id, (item,)))
         self._look()
@@ -214,6 +209,7 @@ class MerchantOrders:
         self, account_id: str, store: StoreRecord, keys: Sequence[str], *, number: int
     ) -> None:
         first = FIRST_PAUSES[number] / (self._sandbox_speed or 1)
+        now = await self._now(account_id)
         items = [
             OrderInput(
                 store=store.store,
@@ -221,7 +217,7 @@ class MerchantOrders:
                 content=OrderContent(),
                 source=SOURCE,
                 revise=_submitted,
-                play=Play(number, self._now() + first, step=0, fake=False),
+                play=Play(number, now + first, step=0, fake=False),
             )
             for key in keys
         ]
@@ -250,7 +246,7 @@ class MerchantOrders:
                 number=given.number or 0,
                 name=given.name or identifier,
                 timezone=given.timezone,
-                created_at=self._now(),
+                created_at=await self._now(account_id),
                 wms_type=given.wms_type,
                 enabled=given.enabled,
                 address=given.address,
@@ -375,7 +371,14 @@ class _Edit:
             now=self._now,
             address_is_bad=self._address_is_bad,
         )
-        return _updates(order, found, now=self._now)
+        return _updates(order, found)
+
+
+def _submission(at: datetime | None, *, now: datetime) -> Play | None:
+    """That an order is submitted when its time comes."""
+    if at is None or at <= now:
+        return None
+    return Play(SUBMIT, at, step=0, fake=False)
 
 
 def _submitted(known: Order | None) -> OrderContent:
@@ -391,7 +394,7 @@ def _submitted(known: Order | None) -> OrderContent:
     return known.content
 
 
-def _updates(order: Order, found: Step | None, *, now: datetime) -> Sequence[Update]:
+def _updates(order: Order, found: Step | None) -> Sequence[Update]:
     if found is None or (found.state, found.reason) == (order.state, order.reason):
         return ()
     return (
@@ -399,8 +402,6 @@ def _updates(order: Order, found: Step | None, *, now: datetime) -> Sequence[Upd
             source=SOURCE,
             state=found.state,
             reason=found.reason,
-            # A warehouse whose clock is ahead of ours cannot make this look late.
-            occurred_at=max(now, order.state_at),
         ),
     )
 

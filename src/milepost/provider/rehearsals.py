@@ -19,7 +19,7 @@ from milepost.intake import Intake, UpdateInput
 from milepost.logs import logger
 from milepost.orders.events import Update
 from milepost.orders.model import Order
-from milepost.ports import Now, OrderRef, Store
+from milepost.ports import AccountNow, Now, OrderRef, Store
 from milepost.ports.rehearsals import Rehearsal
 from milepost.provider.plays import Sequenced
 
@@ -27,8 +27,8 @@ AT_ONCE = 200
 LEASE_S = 30.0
 """How long a step may take before it is due again for whoever is there."""
 
-LOOKS_EVERY_S = 1.0
-"""How soon the steps of another process that has died are noticed, at the latest."""
+LOOKS_EVERY_S = 0.25
+"""How soon it is noticed, at the latest, that another process has died or has moved a clock."""
 
 SWEEPS_EVERY_S = 300.0
 """How often nonces are forgotten that can no longer be used."""
@@ -38,11 +38,18 @@ class Rehearsals:
     """Takes the steps that are due; any number of processes may."""
 
     def __init__(
-        self, store: Store, *, intake: Intake, now: Now, sequences: Mapping[int, Sequenced]
+        self,
+        store: Store,
+        *,
+        intake: Intake,
+        now: Now,
+        account_now: AccountNow,
+        sequences: Mapping[int, Sequenced],
     ) -> None:
         self._store = store
         self._intake = intake
         self._now = now
+        self._account_now = account_now
         self._sequences = sequences
         self._log = logger("rehearsals")
         self._look_again = asyncio.Event()
@@ -88,8 +95,9 @@ class Rehearsals:
         orders = await self._store.orders_named(refs)
         updates: list[UpdateInput] = []
         going_on: list[Rehearsal] = []
+        there = await self._account_now(account_id)
         for ref, one, order in zip(refs, due, orders, strict=True):
-            told = None if order is None else self._updates(order, one, now=now)
+            told = None if order is None else self._updates(order, one, now=there)
             if told is None:
                 await self._store.end_rehearsal(one)
             else:

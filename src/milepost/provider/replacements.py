@@ -13,7 +13,6 @@ from milepost.intake import Intake, OrderInput, OrderResult
 from milepost.orders.events import Update
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Address, Line, Name, Order, OrderContent, Text, check_amount
-from milepost.ports import Now
 
 MOST_OF_AN_ORDER = 99
 SOURCE = "operator"
@@ -40,9 +39,8 @@ class ReplacementInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Replacements:
     """Makes replacement orders, which begin VERIFIED: somebody has looked at them."""
 
-    def __init__(self, *, intake: Intake, now: Now) -> None:
+    def __init__(self, *, intake: Intake) -> None:
         self._intake = intake
-        self._now = now
 
     async def replace(self, original: Order, wanted: ReplacementInput) -> Order:
         """The replacement of this order.
@@ -70,9 +68,8 @@ class Replacements:
     async def _create(
         self, original: Order, key: str, content: OrderContent, *, note: str | None
     ) -> OrderResult:
-        def verified(order: Order) -> tuple[Update, ...]:
-            at = max(self._now(), order.state_at)
-            return (Update(source=SOURCE, state=State.VERIFIED, occurred_at=at, note=note),)
+        def verified(_order: Order) -> tuple[Update, ...]:
+            return (Update(source=SOURCE, state=State.VERIFIED, note=note),)
 
         item = OrderInput(
             store=original.store,

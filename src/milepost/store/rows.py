@@ -158,6 +158,8 @@ def order_row(order: Order) -> Row:
         int(order.updating),
         micros_or_none(order.shipped_at),
         order_type(order.content),
+        order.told_by,
+        order.precedence,
     )
 
 
@@ -180,6 +182,8 @@ def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
         shipped_at=moment_or_none(row[13]),
         content=content_of(row[14]),
         erased_at=moment_or_none(row[15]),
+        told_by=row[16],
+        precedence=row[17],
         parcels=parcels,
     )
 
@@ -199,6 +203,8 @@ def parcel_row(order: Order, parcel: Parcel, *, position: int) -> Row:
         parcel.tracking_url,
         micros_or_none(parcel.created_at),
         None if parcel.details is None else _json.encode(parcel.details),
+        parcel.told_by,
+        parcel.precedence,
     )
 
 
@@ -214,6 +220,8 @@ def parcel_of(row: Row) -> Parcel:
         tracking_url=row[7],
         created_at=moment_or_none(row[8]),
         details=None if row[9] is None else _read_details.decode(row[9]),
+        told_by=row[10],
+        precedence=row[11],
     )
 
 

@@ -22,12 +22,14 @@ CLEARED_ORDER = (
     "clear_parcels",
     "clear_content",
     "clear_quarantined",
+    "clear_receipts",
     "clear_tracking",
     "clear_rehearsal",
+    "clear_silences",
 )
 """The statements that clear away what an order leaves behind, each so many rows at most."""
 
-ERASED_IN_PLACE = ("erase_attempts", "erase_events")
+ERASED_IN_PLACE = ("erase_attempts", "erase_events", "erase_silences")
 """Those that empty what is about a person, likewise."""
 
 BODIES_AT_ONCE = 50

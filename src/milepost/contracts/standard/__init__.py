@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from milepost.contracts.contract import Contract
-from milepost.contracts.standard import delivery, operational, payloads
+from milepost.contracts.standard import delivery, operational, payloads, silence
 
 CONTRACT = Contract(
     name=payloads.NAME,
@@ -24,4 +24,5 @@ CONTRACT = Contract(
     shows_others=True,
     latest_suffices=True,
     operational=operational.body,
+    silence=silence.body,
 )

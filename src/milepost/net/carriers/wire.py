@@ -14,8 +14,9 @@ LARGEST_ANSWER = 1024 * 1024
 class CarrierWire:
     """Sends questions to carriers, to addresses that the guard permits alone."""
 
-    def __init__(self, *, guard: Guard) -> None:
+    def __init__(self, *, guard: Guard, largest_answer: int = LARGEST_ANSWER) -> None:
         self._guard = guard
+        self._largest_answer = largest_answer
         self._sender: Sender | None = None
 
     async def send(self, request: Request) -> Reply:
@@ -24,8 +25,8 @@ class CarrierWire:
             self._sender = Sender(
                 guard=self._guard,
                 connections=CONNECTIONS,
-                keep_bytes=LARGEST_ANSWER,
-                stop_bytes=LARGEST_ANSWER,
+                keep_bytes=self._largest_answer,
+                stop_bytes=self._largest_answer,
             )
         return await self._sender.send(request)
 

@@ -36,10 +36,17 @@ STATEMENTS = load(
     "postgres/answers",
     "withings",
     "egress",
+    "reconciling",
     "people",
     "merchants",
     "tracking",
     "postgres/tracking",
+    "silence",
+    "postgres/silence",
+    "clocks",
+    "postgres/clocks",
+    "receiving",
+    "postgres/receiving",
 )
 
 _NAMED = re.compile(r"(?<![\w:]):([a-z_]+)")

@@ -10,6 +10,7 @@ from milepost.ports import OrderRef
 from milepost.ports.upkeep import Erase, Erased, ErasedBody
 from milepost.store.compression import plain
 from milepost.store.postgres.pool import Pool
+from milepost.store.postgres.receiving import erase_receipts
 from milepost.store.postgres.records import changed_setup
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.snapshot import read_orders
@@ -83,6 +84,8 @@ async def clear_person(session: Session, account_id: str, order_id: str, *, limi
             cleared += await session.write(statement, **named, limit=limit - cleared)
     if cleared < limit:
         cleared += await _erase_quarantined(session, named, limit=limit - cleared)
+    if cleared < limit:
+        cleared += await erase_receipts(session, named, limit=limit - cleared)
     return cleared
 
 

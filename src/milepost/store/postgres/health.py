@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from milepost.delivery.health import Condition, Health, OperationalNotice, Pulse
-from milepost.delivery.model import Endpoint, EndpointState
+from milepost.delivery.model import Endpoint, EndpointState, NewDelivery
 from milepost.errors import UnknownRecord
 from milepost.ports.health import Judge, Judged
 from milepost.sealing import Vault
@@ -162,7 +162,14 @@ async def tell(
     )
     if row is None:
         return False
-    deliveries = notices_to(listeners, notice=notice, number=row[0])
+    await queue_notices(session, notices_to(listeners, notice=notice, number=row[0]), now=now)
+    return True
+
+
+async def queue_notices(
+    session: Session, deliveries: Sequence[NewDelivery], *, now: datetime
+) -> None:
+    """Queues these, of orders that are none, for whoever shares or holds the setup."""
     before = await look_up(session, lanes_of(deliveries, created=()))
     queue = Queue(before=before, lease=None, now=now)
     for delivery in deliveries:
@@ -170,7 +177,6 @@ async def tell(
     for name, rows in queue.rows().items():
         if rows:
             await session.batch(name, rows)
-    return True
 
 
 async def health(session: Session, account_id: str) -> Mapping[str, Health]:

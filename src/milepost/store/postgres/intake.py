@@ -23,7 +23,7 @@ from milepost.delivery.model import Claimed, LanePolicy
 from milepost.errors import StoreError
 from milepost.orders.events import Verdict
 from milepost.orders.model import Order, Parcel
-from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined, Snapshot
+from milepost.ports import Changes, Decide, Lease, Mentioned, OrderRef, Quarantined, Snapshot
 from milepost.store.client_rows import rehearsal_row
 from milepost.store.compression import compressed_rows
 from milepost.store.postgres.commands import batch
@@ -33,6 +33,7 @@ from milepost.store.postgres.queue import Queue, lane_of, lanes_of, look_up
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.session import OrderAlreadyThere, Outdated, Session, is_in_doubt
 from milepost.store.postgres.snapshot import Key, Read, read_snapshot
+from milepost.store.receiving_rows import decided_rows, receipt_rows
 from milepost.store.rows import (
     Row,
     content_row,
@@ -68,6 +69,7 @@ async def change_orders(
     decide: Decide,
     lease: Lease,
     now: datetime,
+    mentioned: Mentioned,
     registry: Registry,
     leases: Leases,
 ) -> Taken:
@@ -77,7 +79,9 @@ async def change_orders(
     for turn in range(TURNS):
         try:
             async with pool.session() as session:
-                one = _Turn(session, refs, lease=lease, now=now, registry=registry)
+                one = _Turn(
+                    session, refs, lease=lease, now=now, mentioned=mentioned, registry=registry
+                )
                 taken = await one.take(decide, locking=turn >= FREE_TURNS, unlike=seen)
         except Outdated as error:
             seen = (
@@ -108,10 +112,12 @@ class _Turn:
         *,
         lease: Lease,
         now: datetime,
+        mentioned: Mentioned,
         registry: Registry,
     ) -> None:
         self._session = session
         self._refs = refs
+        self._mentioned = mentioned
         self._lease = lease
         self._now = now
         self._registry = registry
@@ -130,7 +136,9 @@ class _Turn:
         return await self._decide(read, decide, within=False)
 
     async def _read(self) -> Read:
-        read = await read_snapshot(self._session, self._refs, registry=self._registry)
+        read = await read_snapshot(
+            self._session, self._refs, mentioned=self._mentioned, registry=self._registry
+        )
         self.snapshot = read.snapshot
         return read
 
@@ -173,6 +181,8 @@ class _Turn:
         written |= _quarantine_rows(changes, now=self._now)
         written |= queue.rows()
         written["put_rehearsals"] = list(map(rehearsal_row, changes.rehearsals))
+        written["insert_receipts"] = receipt_rows(changes)
+        written["decide_receipts"] = decided_rows(changes)
         arguments = {name: batch(name).arguments(rows) for name, rows in written.items() if rows}
         if not arguments:
             return Taken()

@@ -103,6 +103,11 @@ async def add_link(session: Session, link: PortalLink) -> None:
     await session.write("add_link", **link_values(link))
 
 
+async def link(session: Session, account_id: str, *, link_id: str) -> PortalLink | None:
+    found = await session.row("link", account_id=account_id, link_id=link_id)
+    return None if found is None else link_of(found)
+
+
 async def links(session: Session, account_id: str) -> Sequence[PortalLink]:
     return [link_of(row) for row in await session.rows("links", account_id=account_id)]
 
@@ -172,6 +177,10 @@ class PeopleOnPostgres:
 
     async def add_link(self, link: PortalLink) -> None:
         await written(self._main, partial(add_link, link=link))
+
+    async def link(self, account_id: str, link_id: str) -> PortalLink | None:
+        async with self._main.session() as session:
+            return await link(session, account_id, link_id=link_id)
 
     async def links(self, account_id: str) -> Sequence[PortalLink]:
         async with self._readers.session() as session:

@@ -11,6 +11,7 @@ from milepost.errors import UnknownRecord
 from milepost.ports.secrets import SECRETS_LOST, EndpointName, Resealed
 from milepost.sealing import Vault
 from milepost.store.postgres.pool import Pool
+from milepost.store.postgres.receiving import forget_source_secrets, reseal_sources
 from milepost.store.postgres.records import changed_setup, write_endpoint
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.tracking import forget_carrier_secrets, reseal_carrier_sources
@@ -68,6 +69,7 @@ async def reseal(
 async def finish_resealing(session: Session, *, vault: Vault) -> bool:
     await reseal_clients(session, vault=vault)
     await reseal_carrier_sources(session, vault=vault)
+    await reseal_sources(session, vault=vault)
     rows = await session.rows(
         "sealed_endpoints", account_id="", endpoint_id="", limit=MOST_ENDPOINTS
     )
@@ -90,6 +92,7 @@ async def forget_secrets(session: Session, *, check: bytes, now: datetime, vault
             )
     await forget_client_secrets(session, vault=vault)
     await forget_carrier_secrets(session, vault=vault)
+    await forget_source_secrets(session, vault=vault)
     await session.write("replace_seal_check", sealed=check)
     return len(rows)
 

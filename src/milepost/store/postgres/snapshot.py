@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from milepost.orders.model import Order, Parcel
-from milepost.ports import OrderRef, Quarantined, Snapshot
+from milepost.ports import Mentioned, OrderRef, Quarantined, Snapshot
 from milepost.store.postgres.packing import plain
+from milepost.store.postgres.receiving import read_messages, read_receipts
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.session import Session
+from milepost.store.receiving_rows import spoken_of
 from milepost.store.rows import Row, order_of, parcel_of, quarantined_of
 
 Key = tuple[str, str, str]
@@ -34,7 +36,9 @@ class Read(NamedTuple):
     versions: Mapping[str, int]
 
 
-async def read_snapshot(session: Session, refs: Sequence[OrderRef], *, registry: Registry) -> Read:
+async def read_snapshot(
+    session: Session, refs: Sequence[OrderRef], *, mentioned: Mentioned, registry: Registry
+) -> Read:
     """What a decision on these orders sees."""
     found = await read_orders(session, refs)
     setups = [
@@ -45,11 +49,15 @@ async def read_snapshot(session: Session, refs: Sequence[OrderRef], *, registry:
         stores = setups[0][1].stores
     else:
         stores = {key: store for _, setup in setups for key, store in setup.stores.items()}
+    waiting = await _read_waiting(session, refs, found=found)
     snapshot = Snapshot(
         orders=found.orders,
         endpoints={account_id: setup.endpoints for account_id, setup in setups},
+        ahead={account_id: setup.ahead for account_id, setup in setups if setup.ahead},
         stores=stores,
-        waiting=await _read_waiting(session, refs, found=found),
+        waiting=waiting,
+        messages=await read_messages(session, mentioned),
+        receipts=await read_receipts(session, spoken_of(mentioned, waiting)),
     )
     return Read(snapshot, {account_id: setup.version for account_id, setup in setups})
 

@@ -26,16 +26,19 @@ from milepost.ports import (
     Decide,
     DeliveryFilter,
     Lease,
+    Mentioned,
     OrderFilter,
     OrderRef,
     Page,
     Quarantined,
     Settlement,
 )
+from milepost.ports.core import NOTHING_MENTIONED
 from milepost.sealing import NoKeys, Vault
 from milepost.store.postgres import by_hand, intake, lanes, reading, records
 from milepost.store.postgres.answers import AnswersOnPostgres
 from milepost.store.postgres.attention import AttentionOnPostgres
+from milepost.store.postgres.clocks import ClocksOnPostgres
 from milepost.store.postgres.egress import EgressOnPostgres
 from milepost.store.postgres.health import HealthOnPostgres
 from milepost.store.postgres.leases import Leases
@@ -43,10 +46,13 @@ from milepost.store.postgres.merchants import MerchantsOnPostgres
 from milepost.store.postgres.migrate import check_settings, migrate, prepare
 from milepost.store.postgres.people import PeopleOnPostgres
 from milepost.store.postgres.pool import STATEMENT_TIMEOUT_S, Connector, Pool
+from milepost.store.postgres.receiving import ReceivingOnPostgres
+from milepost.store.postgres.reconciling import ReconcilingOnPostgres
 from milepost.store.postgres.registry import Registry
 from milepost.store.postgres.resends import ResendsOnPostgres
 from milepost.store.postgres.secrets import SecretsOnPostgres
 from milepost.store.postgres.session import Session
+from milepost.store.postgres.silence import SilenceOnPostgres
 from milepost.store.postgres.tracking import TrackingOnPostgres
 from milepost.store.postgres.upkeep import UpkeepOnPostgres
 from milepost.store.postgres.wakes import Wakes
@@ -75,11 +81,15 @@ class PostgresStore(
     AttentionOnPostgres,
     AnswersOnPostgres,
     ResendsOnPostgres,
+    ReconcilingOnPostgres,
     WithingsOnPostgres,
     EgressOnPostgres,
     PeopleOnPostgres,
     MerchantsOnPostgres,
     TrackingOnPostgres,
+    ReceivingOnPostgres,
+    SilenceOnPostgres,
+    ClocksOnPostgres,
 ):
     """One database, for any number of processes, which meet in its transactions alone.
 
@@ -148,7 +158,13 @@ class PostgresStore(
     # the main path
 
     async def change_orders(
-        self, refs: Sequence[OrderRef], *, decide: Decide, lease: Lease, now: datetime
+        self,
+        refs: Sequence[OrderRef],
+        *,
+        decide: Decide,
+        lease: Lease,
+        now: datetime,
+        mentioned: Mentioned = NOTHING_MENTIONED,
     ) -> Sequence[Claimed]:
         """Calls `decide` again whenever somebody else has changed what it was shown."""
         taken = await intake.change_orders(
@@ -157,6 +173,7 @@ class PostgresStore(
             decide=decide,
             lease=lease,
             now=now,
+            mentioned=mentioned,
             registry=self._registry,
             leases=self._leases,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from milepost.errors import UnknownRecord
@@ -89,7 +89,8 @@ async def claim_trackings(
     claimed = [tracking_of(plain(row)) for row in rows]
     refs = [OrderRef(tracking.account_id, tracking.order_id) for tracking in claimed]
     orders = (await read_orders(session, refs)).orders
-    return [Watched(*pair) for pair in zip(claimed, orders, strict=True)]
+    ahead = [timedelta(microseconds=row[-1]) for row in rows]
+    return [Watched(*parts) for parts in zip(claimed, orders, ahead, strict=True)]
 
 
 async def settle_trackings(session: Session, looked: Sequence[Looked], *, owner: str) -> int:

@@ -115,6 +115,11 @@ WHERE account_id = :account_id
 ORDER BY made_at DESC, link_id
 LIMIT 200;
 
+-- name: link
+SELECT {link_columns}
+FROM portal_links
+WHERE account_id = :account_id AND link_id = :link_id;
+
 -- name: revoke_link
 UPDATE portal_links
 SET revoked_at = coalesce(revoked_at, :now)

@@ -4,12 +4,12 @@
 orders.account_id, orders.order_id, orders.store, orders.order_key, orders.state,
 orders.state_at, orders.sequence, orders.created_at, orders.updated_at, orders.reason,
 orders.previous_state, orders.source_sequence, orders.updating, orders.shipped_at,
-order_contents.content, orders.erased_at
+order_contents.content, orders.erased_at, orders.told_by, orders.precedence
 
 -- part: parcel_columns
 parcels.parcel, parcels.state, parcels.state_at, parcels.source_sequence, parcels.carrier,
 parcels.carrier_service, parcels.tracking_number, parcels.tracking_url, parcels.created_at,
-parcels.details
+parcels.details, parcels.told_by, parcels.precedence
 
 -- part: quarantine_columns
 quarantine.account_id, quarantine.update_id, quarantine.verdict, quarantine.why,

@@ -16,6 +16,7 @@ from milepost.ports.upkeep import Erase, Erased, ErasedBody
 from milepost.store.compression import plain
 from milepost.store.rows import content_bytes, event_row, micros, parcel_row
 from milepost.store.sqlite.readers import Readers
+from milepost.store.sqlite.receiving import erase_receipts
 from milepost.store.sqlite.session import Session, connect, store_errors
 from milepost.store.sqlite.snapshot import read_orders
 from milepost.store.sqlite.writer import Writer
@@ -96,6 +97,8 @@ def clear_person(session: Session, order: dict[str, str], *, limit: int) -> int:
             cleared += session.write(statement, **order, limit=limit - cleared)
     if cleared < limit:
         cleared += _erase_quarantined(session, order, limit=limit - cleared)
+    if cleared < limit:
+        cleared += erase_receipts(session, order, limit=limit - cleared)
     return cleared
 
 

@@ -16,7 +16,7 @@ from milepost.delivery.model import (
     NewDelivery,
 )
 from milepost.orders.model import Order, Parcel
-from milepost.ports import Changes, Decide, Lease, OrderRef, Quarantined
+from milepost.ports import Changes, Decide, Lease, Mentioned, OrderRef, Quarantined
 from milepost.store.client_rows import rehearsal_row
 from milepost.store.compression import compressed_rows
 from milepost.store.rows import (
@@ -28,6 +28,7 @@ from milepost.store.rows import (
     parcel_row,
     quarantined_row,
 )
+from milepost.store.sqlite.receiving import write_receipts
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.snapshot import read_snapshot
@@ -49,10 +50,11 @@ def change_orders(
     decide: Decide,
     lease: Lease,
     now: datetime,
+    mentioned: Mentioned,
     registry: Registry,
 ) -> list[Claimed]:
     """Writes what `decide` makes of the orders; returns the deliveries whose lanes are leased."""
-    snapshot = read_snapshot(session, refs, registry=registry)
+    snapshot = read_snapshot(session, refs, mentioned=mentioned, registry=registry)
     changes = decide(snapshot)
     before = {(o.account_id, o.order_id): o for o in snapshot.orders if o is not None}
     _write_orders(session, changes, before=before)
@@ -62,6 +64,7 @@ def change_orders(
         session.batch("put_rehearsals", list(map(rehearsal_row, changes.rehearsals)))
     if changes.released or changes.quarantined:
         _write_quarantine(session, changes, now=now)
+    write_receipts(session, changes)
     if not changes.deliveries:
         return []
     created = {(order.account_id, order.order_id) for order in changes.created}

@@ -100,6 +100,11 @@ def add_link(session: Session, link: PortalLink) -> None:
     session.write("add_link", **link_values(link))
 
 
+def link(session: Session, account_id: str, *, link_id: str) -> PortalLink | None:
+    found = session.row("link", account_id=account_id, link_id=link_id)
+    return None if found is None else link_of(found)
+
+
 def links(session: Session, account_id: str) -> Sequence[PortalLink]:
     return [link_of(row) for row in session.rows("links", account_id=account_id)]
 
@@ -159,6 +164,9 @@ class PeopleOnSqlite:
 
     async def add_link(self, link: PortalLink) -> None:
         await self._writer.run(partial(add_link, link=link))
+
+    async def link(self, account_id: str, link_id: str) -> PortalLink | None:
+        return await self._readers.run(partial(link, account_id=account_id, link_id=link_id))
 
     async def links(self, account_id: str) -> Sequence[PortalLink]:
         return await self._readers.run(partial(links, account_id=account_id))

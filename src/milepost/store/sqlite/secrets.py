@@ -14,6 +14,7 @@ from milepost.store.rows import endpoint_of, micros
 from milepost.store.sealed import sealed_anew, sealed_nothing
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.records import put_endpoint
+from milepost.store.sqlite.receiving import forget_source_secrets, reseal_sources
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.tracking import forget_carrier_secrets, reseal_carrier_sources
@@ -72,6 +73,7 @@ def reseal(
 def finish_resealing(session: Session, *, vault: Vault) -> bool:
     reseal_clients(session, vault=vault)
     reseal_carrier_sources(session, vault=vault)
+    reseal_sources(session, vault=vault)
     rows = session.rows("sealed_endpoints", account_id="", endpoint_id="", limit=-1)
     if not all(vault.is_current(row[2]) for row in rows):
         return False
@@ -90,6 +92,7 @@ def forget_secrets(
         session.write("forget_secrets", **named, sealed=nothing, why=SECRETS_LOST, now=micros(now))
     forget_client_secrets(session, vault=vault)
     forget_carrier_secrets(session, vault=vault)
+    forget_source_secrets(session, vault=vault)
     session.write("replace_seal_check", sealed=check)
     registry.forget()
     return len(rows)

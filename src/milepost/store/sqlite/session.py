@@ -34,10 +34,17 @@ STATEMENTS = load(
     "sqlite/answers",
     "withings",
     "egress",
+    "reconciling",
     "people",
     "merchants",
     "tracking",
     "sqlite/tracking",
+    "silence",
+    "sqlite/silence",
+    "clocks",
+    "sqlite/clocks",
+    "receiving",
+    "sqlite/receiving",
 )
 
 OLDEST_SQLITE = (3, 37, 0)

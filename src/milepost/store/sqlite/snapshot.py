@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from milepost.orders.model import Order, Parcel
-from milepost.ports import OrderRef, Quarantined, Snapshot
+from milepost.ports import Mentioned, OrderRef, Quarantined, Snapshot
+from milepost.store.receiving_rows import spoken_of
 from milepost.store.rows import Row, order_of, parcel_of, quarantined_of
+from milepost.store.sqlite.receiving import read_messages, read_receipts
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 
@@ -14,15 +16,21 @@ Key = tuple[str, str, str]
 """A natural key: account, store, order_key."""
 
 
-def read_snapshot(session: Session, refs: Sequence[OrderRef], *, registry: Registry) -> Snapshot:
+def read_snapshot(
+    session: Session, refs: Sequence[OrderRef], *, mentioned: Mentioned, registry: Registry
+) -> Snapshot:
     """What a decision on these orders sees."""
     orders = read_orders(session, refs)
     accounts = tuple({ref.account_id: None for ref in refs})
+    waiting = _read_waiting(session, refs, orders=orders)
     return Snapshot(
         orders=orders,
         endpoints=registry.endpoints(session, accounts),
+        ahead=registry.ahead(session),
         stores=registry.stores(session, accounts),
-        waiting=_read_waiting(session, refs, orders=orders),
+        waiting=waiting,
+        messages=read_messages(session, mentioned),
+        receipts=read_receipts(session, spoken_of(mentioned, waiting)),
     )
 
 

@@ -27,27 +27,33 @@ from milepost.ports import (
     Decide,
     DeliveryFilter,
     Lease,
+    Mentioned,
     OrderFilter,
     OrderRef,
     Page,
     Quarantined,
     Settlement,
 )
+from milepost.ports.core import NOTHING_MENTIONED
 from milepost.sealing import KeyFile, Vault, key_path
 from milepost.store.migrate import migrate_sqlite
 from milepost.store.sqlite import by_hand, intake, lanes, reading, records
 from milepost.store.sqlite.answers import AnswersOnSqlite
 from milepost.store.sqlite.attention import AttentionOnSqlite
+from milepost.store.sqlite.clocks import ClocksOnSqlite
 from milepost.store.sqlite.dispatch_lock import DispatchLock
 from milepost.store.sqlite.egress import EgressOnSqlite
 from milepost.store.sqlite.health import HealthOnSqlite
 from milepost.store.sqlite.merchants import MerchantsOnSqlite
 from milepost.store.sqlite.people import PeopleOnSqlite
 from milepost.store.sqlite.readers import Readers
+from milepost.store.sqlite.receiving import ReceivingOnSqlite
+from milepost.store.sqlite.reconciling import ReconcilingOnSqlite
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.resends import ResendsOnSqlite
 from milepost.store.sqlite.secrets import SecretsOnSqlite
 from milepost.store.sqlite.session import connect, store_errors
+from milepost.store.sqlite.silence import SilenceOnSqlite
 from milepost.store.sqlite.tracking import TrackingOnSqlite
 from milepost.store.sqlite.upkeep import UpkeepOnSqlite
 from milepost.store.sqlite.withings import WithingsOnSqlite
@@ -67,11 +73,15 @@ class SqliteStore(
     AttentionOnSqlite,
     AnswersOnSqlite,
     ResendsOnSqlite,
+    ReconcilingOnSqlite,
     WithingsOnSqlite,
     EgressOnSqlite,
     PeopleOnSqlite,
     MerchantsOnSqlite,
     TrackingOnSqlite,
+    ReceivingOnSqlite,
+    SilenceOnSqlite,
+    ClocksOnSqlite,
 ):
     """One file, for one process that dispatches and any number that read and write.
 
@@ -134,7 +144,13 @@ class SqliteStore(
     # the main path
 
     async def change_orders(
-        self, refs: Sequence[OrderRef], *, decide: Decide, lease: Lease, now: datetime
+        self,
+        refs: Sequence[OrderRef],
+        *,
+        decide: Decide,
+        lease: Lease,
+        now: datetime,
+        mentioned: Mentioned = NOTHING_MENTIONED,
     ) -> Sequence[Claimed]:
         """Calls `decide` on the writing thread. Raises Overloaded when too much waits already."""
         work = partial(
@@ -143,6 +159,7 @@ class SqliteStore(
             decide=decide,
             lease=lease,
             now=now,
+            mentioned=mentioned,
             registry=self._registry,
         )
         return await self._writer.run(work, weight=len(refs) or 1, may_wait=False)

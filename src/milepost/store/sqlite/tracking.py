@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from milepost.errors import UnknownRecord
@@ -83,16 +83,19 @@ def any_due(session: Session, rooms: Mapping[str, int], *, now: datetime) -> boo
 
 def claim_trackings(
     session: Session, rooms: Mapping[str, int], *, lease: Lease, now: datetime
-) -> list[Tracking]:
-    until = micros(lease.until)
+) -> list[tuple[Tracking, timedelta]]:
+    """Each with how far the clock of its account is ahead of ours."""
     leases: list[Row] = []
-    claimed: list[Tracking] = []
+    claimed: list[tuple[Tracking, timedelta]] = []
     for account_id, room in rooms.items():
         for row in session.rows(
             "due_trackings", account_id=account_id, now=micros(now), limit=room
         ):
+            ahead = row[-1]
+            until = micros(lease.until) + ahead
             leases.append((*row[:3], lease.owner, until))
-            claimed.append(tracking_of((*row[:4], until, *row[5:])))
+            tracking = tracking_of((*row[:4], until, *row[5:]))
+            claimed.append((tracking, timedelta(microseconds=ahead)))
     session.batch("lease_trackings", leases)
     return claimed
 
@@ -155,9 +158,12 @@ class TrackingOnSqlite:
             return ()
         work = partial(claim_trackings, rooms=rooms, lease=lease, now=now)
         claimed = await self._writer.run(work, weight=sum(rooms.values()))
-        refs = [OrderRef(tracking.account_id, tracking.order_id) for tracking in claimed]
+        refs = [OrderRef(tracking.account_id, tracking.order_id) for tracking, _ in claimed]
         orders: Sequence[Order | None] = await self._readers.run(partial(read_orders, refs=refs))
-        return [Watched(*pair) for pair in zip(claimed, orders, strict=True)]
+        return [
+            Watched(tracking, order, ahead)
+            for (tracking, ahead), order in zip(claimed, orders, strict=True)
+        ]
 
     async def settle_trackings(self, looked: Sequence[Looked], *, owner: str) -> int:
         work = partial(settle_trackings, looked=looked, owner=owner)

@@ -23,7 +23,8 @@ SELECT
     ) AS sequence,
     NULL::bigint AS created_at, NULL::bigint AS updated_at, NULL AS reason,
     NULL AS previous_state, NULL::bigint AS source_sequence, NULL::smallint AS updating,
-    NULL::bigint AS shipped_at, NULL::bytea AS content, NULL::bigint AS erased_at
+    NULL::bigint AS shipped_at, NULL::bytea AS content, NULL::bigint AS erased_at,
+    NULL AS told_by, NULL::integer AS precedence
 FROM unnest(texts($1)) AS wanted (account_id)
 LEFT JOIN LATERAL (
     SELECT setups.version FROM setups WHERE setups.account_id = wanted.account_id OFFSET 0
@@ -113,14 +114,15 @@ FROM refuse_missed_keys(
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type
+    order_type, told_by, precedence
 )
 SELECT
     unnest(texts($1)), unnest(texts($2)), unnest(texts($3)), unnest(texts($4)),
     unnest(texts($5)), unnest(texts($6)), unnest($7::text::bigint[]),
     unnest($8::text::integer[]), unnest($9::text::bigint[]), unnest($10::text::bigint[]),
     unnest(texts($11)), unnest(texts($12)), unnest($13::text::bigint[]),
-    unnest($14::text::smallint[]), unnest($15::text::bigint[]), unnest(texts($16));
+    unnest($14::text::smallint[]), unnest($15::text::bigint[]), unnest(texts($16)),
+    unnest(texts($17)), unnest($18::text::integer[]);
 
 -- name: update_orders
 UPDATE orders
@@ -134,15 +136,18 @@ SET order_number = changed.order_number,
     source_sequence = changed.source_sequence,
     updating = changed.updating,
     shipped_at = changed.shipped_at,
-    order_type = changed.order_type
+    order_type = changed.order_type,
+    told_by = changed.told_by,
+    precedence = changed.precedence
 FROM unnest(
     texts($1), texts($2), texts($3), texts($4), texts($5), texts($6), $7::text::bigint[],
     $8::text::integer[], $9::text::bigint[], $10::text::bigint[], texts($11), texts($12),
-    $13::text::bigint[], $14::text::smallint[], $15::text::bigint[], texts($16)
+    $13::text::bigint[], $14::text::smallint[], $15::text::bigint[], texts($16), texts($17),
+    $18::text::integer[]
 ) AS changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type
+    order_type, told_by, precedence
 )
 WHERE orders.account_id = ANY (ARRAY[changed.account_id]) AND orders.order_id = changed.order_id;
 
@@ -160,13 +165,14 @@ WHERE order_contents.account_id = ANY (ARRAY[changed.account_id])
 -- name: put_parcels
 INSERT INTO parcels (
     account_id, order_id, parcel, position, state, state_at, source_sequence, carrier,
-    carrier_service, tracking_number, tracking_url, created_at, details
+    carrier_service, tracking_number, tracking_url, created_at, details, told_by, precedence
 )
 SELECT
     unnest(texts($1)), unnest(texts($2)), unnest(texts($3)), unnest($4::text::integer[]),
     unnest(texts($5)), unnest($6::text::bigint[]), unnest($7::text::bigint[]),
     unnest(texts($8)), unnest(texts($9)), unnest(texts($10)), unnest(texts($11)),
-    unnest($12::text::bigint[]), unnest($13::bytea[])
+    unnest($12::text::bigint[]), unnest($13::bytea[]), unnest(texts($14)),
+    unnest($15::text::integer[])
 ON CONFLICT (account_id, order_id, parcel) DO UPDATE
 SET position = excluded.position,
     state = excluded.state,
@@ -177,7 +183,9 @@ SET position = excluded.position,
     tracking_number = excluded.tracking_number,
     tracking_url = excluded.tracking_url,
     created_at = excluded.created_at,
-    details = excluded.details;
+    details = excluded.details,
+    told_by = excluded.told_by,
+    precedence = excluded.precedence;
 
 -- name: delete_parcels
 DELETE FROM parcels
@@ -218,7 +226,10 @@ SELECT
 ON CONFLICT (account_id, update_id) DO UPDATE
 SET verdict = excluded.verdict,
     why = excluded.why,
+    store = excluded.store,
+    order_key = excluded.order_key,
     order_id = excluded.order_id,
+    content = excluded.content,
     released_at = excluded.released_at;
 
 -- name: insert_deliveries

@@ -178,6 +178,13 @@ CREATE TABLE erased_bodies (
     CONSTRAINT erased_bodies_pkey PRIMARY KEY (account_id, order_id, sequence, variant)
 );
 
+CREATE TABLE first_tokens (
+    account_id text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    until_at bigint NOT NULL,
+    CONSTRAINT first_tokens_pkey PRIMARY KEY (account_id, digest)
+);
+
 CREATE TABLE lanes (
     account_id text COLLATE "C" NOT NULL,
     endpoint_id text COLLATE "C" NOT NULL,
@@ -254,10 +261,15 @@ CREATE TABLE orders (
     reason text COLLATE "C",
     previous_state text COLLATE "C",
     source_sequence bigint,
+    told_by text COLLATE "C",
+    precedence integer DEFAULT 0 NOT NULL,
     updating smallint NOT NULL,
     shipped_at bigint,
     order_type text COLLATE "C",
     erased_at bigint,
+    heard_at bigint DEFAULT 0 NOT NULL,
+    silent_at bigint,
+    silent_state text COLLATE "C",
     CONSTRAINT orders_pkey PRIMARY KEY (account_id, order_id)
 );
 
@@ -269,6 +281,8 @@ CREATE TABLE parcels (
     state text COLLATE "C",
     state_at bigint,
     source_sequence bigint,
+    told_by text COLLATE "C",
+    precedence integer DEFAULT 0 NOT NULL,
     carrier text,
     carrier_service text,
     tracking_number text COLLATE "C",
@@ -276,6 +290,30 @@ CREATE TABLE parcels (
     created_at bigint,
     details bytea,
     CONSTRAINT parcels_pkey PRIMARY KEY (account_id, order_id, parcel)
+);
+
+CREATE TABLE people (
+    account_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    sees text COLLATE "C",
+    password text COLLATE "C" NOT NULL,
+    created_at bigint NOT NULL,
+    disabled_at bigint,
+    CONSTRAINT people_pkey PRIMARY KEY (account_id, name),
+    CONSTRAINT people_role CHECK ((role = ANY (ARRAY['operator'::text, 'merchant'::text, 'read-only'::text])))
+);
+
+CREATE TABLE portal_links (
+    account_id text COLLATE "C" NOT NULL,
+    link_id text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    made_by text COLLATE "C" NOT NULL,
+    made_at bigint NOT NULL,
+    until_at bigint NOT NULL,
+    revoked_at bigint,
+    CONSTRAINT portal_links_pkey PRIMARY KEY (account_id, link_id),
+    CONSTRAINT portal_links_role CHECK ((role = ANY (ARRAY['merchant'::text, 'read-only'::text])))
 );
 
 CREATE TABLE quarantine (
@@ -292,6 +330,76 @@ CREATE TABLE quarantine (
     content bytea NOT NULL,
     released_at bigint,
     CONSTRAINT quarantine_verdict CHECK ((verdict = ANY (ARRAY['applied'::text, 'duplicate'::text, 'stale'::text, 'illegal'::text, 'orphan'::text])))
+);
+
+CREATE TABLE receipts (
+    account_id text COLLATE "C" NOT NULL,
+    receipt_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    message_id text COLLATE "C",
+    verdict text COLLATE "C" NOT NULL,
+    why text NOT NULL,
+    word text NOT NULL,
+    store text COLLATE "C",
+    order_key text COLLATE "C",
+    order_id text COLLATE "C",
+    tracking_number text COLLATE "C",
+    received_at bigint NOT NULL,
+    words text NOT NULL,
+    content_type text NOT NULL,
+    size integer NOT NULL,
+    sha256 bytea,
+    due_at bigint,
+    message bytea STORAGE EXTERNAL,
+    body bytea STORAGE EXTERNAL NOT NULL,
+    CONSTRAINT receipts_pkey PRIMARY KEY (account_id, receipt_id)
+) WITH (
+    toast_tuple_target = 8160
+);
+
+CREATE TABLE reconciliation_differences (
+    account_id text COLLATE "C" NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    item text COLLATE "C" NOT NULL,
+    order_id text COLLATE "C",
+    store text COLLATE "C" NOT NULL,
+    order_key text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    parcel text NOT NULL,
+    ours text NOT NULL,
+    theirs text NOT NULL,
+    verdict text COLLATE "C",
+    why text NOT NULL,
+    pending bigint NOT NULL,
+    CONSTRAINT reconciliation_differences_pkey PRIMARY KEY (account_id, run_id, subject, item)
+);
+
+CREATE TABLE reconciliations (
+    account_id text COLLATE "C" NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    choice text COLLATE "C" NOT NULL,
+    dry_run bigint NOT NULL,
+    asked_at bigint NOT NULL,
+    due_at bigint NOT NULL,
+    total bigint NOT NULL,
+    listed_since bigint,
+    state text COLLATE "C" NOT NULL,
+    place text COLLATE "C" NOT NULL,
+    examined bigint NOT NULL,
+    asked bigint NOT NULL,
+    differences bigint NOT NULL,
+    applied bigint NOT NULL,
+    failures bigint NOT NULL,
+    finished_at bigint,
+    why text NOT NULL,
+    lease_owner text COLLATE "C",
+    leased_until bigint,
+    CONSTRAINT reconciliations_finished CHECK (((state = 'running'::text) = (finished_at IS NULL))),
+    CONSTRAINT reconciliations_pkey PRIMARY KEY (account_id, run_id),
+    CONSTRAINT reconciliations_state CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'stopped'::text, 'failed'::text])))
 );
 
 CREATE TABLE rehearsals (
@@ -341,10 +449,93 @@ CREATE TABLE seals (
     CONSTRAINT seals_pkey PRIMARY KEY (account_id, name)
 );
 
+CREATE TABLE sessions (
+    account_id text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    session_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    link_account_id text COLLATE "C" NOT NULL,
+    link_id text COLLATE "C" NOT NULL,
+    made_at bigint NOT NULL,
+    seen_at bigint NOT NULL,
+    until_at bigint NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    agent text NOT NULL,
+    CONSTRAINT sessions_pkey PRIMARY KEY (account_id, digest)
+);
+
 CREATE TABLE setups (
     account_id text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
     CONSTRAINT setups_pkey PRIMARY KEY (account_id)
+);
+
+CREATE TABLE silence_thresholds (
+    account_id text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    after_s bigint,
+    changed_at bigint NOT NULL,
+    CONSTRAINT silence_thresholds_pkey PRIMARY KEY (account_id, state)
+);
+
+CREATE TABLE silence_watches (
+    account_id text COLLATE "C" NOT NULL,
+    raised bigint DEFAULT 0 NOT NULL,
+    raised_told bigint DEFAULT 0 NOT NULL,
+    raised_told_at bigint,
+    ended bigint DEFAULT 0 NOT NULL,
+    ended_told bigint DEFAULT 0 NOT NULL,
+    ended_told_at bigint,
+    notices bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT silence_watches_pkey PRIMARY KEY (account_id)
+);
+
+CREATE TABLE silences (
+    account_id text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    order_id text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL,
+    since_at bigint NOT NULL,
+    after_s bigint NOT NULL,
+    raised_at bigint NOT NULL,
+    ended_at bigint,
+    ended_state text COLLATE "C",
+    ended_number bigint,
+    CONSTRAINT silences_pkey PRIMARY KEY (account_id, number)
+);
+
+CREATE TABLE source_paths (
+    digest text COLLATE "C" NOT NULL,
+    account_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    CONSTRAINT source_paths_pkey PRIMARY KEY (digest)
+);
+
+CREATE TABLE source_refusals (
+    account_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    refused bigint NOT NULL,
+    refused_at bigint NOT NULL,
+    why text NOT NULL,
+    CONSTRAINT source_refusals_pkey PRIMARY KEY (account_id, source)
+);
+
+CREATE TABLE sources (
+    account_id text COLLATE "C" NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    digest text COLLATE "C" NOT NULL,
+    store text COLLATE "C" NOT NULL,
+    stores text NOT NULL,
+    networks text NOT NULL,
+    precedence integer NOT NULL,
+    trusted smallint NOT NULL,
+    options bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    CONSTRAINT sources_pkey PRIMARY KEY (account_id, source)
 );
 
 CREATE TABLE stores (
@@ -423,6 +614,10 @@ CREATE INDEX orders_by_type ON orders USING btree (account_id COLLATE "POSIX", o
 
 CREATE INDEX orders_by_update ON orders USING btree (account_id COLLATE "POSIX", updated_at, order_id) WHERE (updated_at > 0);
 
+CREATE INDEX orders_moved_on ON orders USING btree (account_id COLLATE "POSIX", silent_at, order_id) WHERE ((silent_at IS NOT NULL) AND ((silent_at <> GREATEST(state_at, heard_at)) OR (silent_state <> state) OR (erased_at IS NOT NULL)));
+
+CREATE INDEX orders_quiet ON orders USING btree (account_id COLLATE "POSIX", state, GREATEST(state_at, heard_at), order_id) WHERE ((silent_at IS NULL) AND (erased_at IS NULL) AND (order_id < 'tst_'::text) AND (state <> ALL (ARRAY['cancelled'::text, 'returned'::text, 'fulfilled_elsewhere'::text, 'delivered'::text, 'expired'::text, 'untracked'::text])));
+
 CREATE INDEX parcels_by_tracking_number ON parcels USING btree (account_id COLLATE "POSIX", tracking_number, order_id) WHERE (tracking_number IS NOT NULL);
 
 CREATE UNIQUE INDEX quarantine_by_id ON quarantine USING btree (account_id COLLATE "POSIX", update_id);
@@ -435,7 +630,35 @@ CREATE INDEX quarantine_by_verdict ON quarantine USING btree (account_id COLLATE
 
 CREATE INDEX quarantine_waiting ON quarantine USING btree (account_id, store, order_key, received_at) WHERE ((verdict = 'orphan'::text) AND (released_at IS NULL));
 
+CREATE INDEX receipts_by_key ON receipts USING btree (account_id COLLATE "POSIX", store, order_key) WHERE ((order_id IS NULL) AND (order_key IS NOT NULL));
+
+CREATE UNIQUE INDEX receipts_by_message ON receipts USING btree (account_id COLLATE "POSIX", source, message_id) WHERE (message_id IS NOT NULL);
+
+CREATE INDEX receipts_by_number ON receipts USING btree (account_id COLLATE "POSIX", tracking_number) WHERE ((verdict = 'orphan'::text) AND (order_key IS NULL) AND (tracking_number IS NOT NULL));
+
+CREATE INDEX receipts_by_order ON receipts USING btree (account_id COLLATE "POSIX", order_id, receipt_id) WHERE (order_id IS NOT NULL);
+
+CREATE INDEX receipts_by_source ON receipts USING btree (account_id COLLATE ucs_basic, source, receipt_id);
+
+CREATE INDEX receipts_by_verdict ON receipts USING btree (account_id COLLATE ucs_basic, verdict, receipt_id) WHERE (verdict <> 'applied'::text);
+
+CREATE INDEX receipts_due ON receipts USING btree (account_id COLLATE "POSIX", due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX receipts_without_order ON receipts USING btree (account_id COLLATE "POSIX", receipt_id) WHERE (order_id IS NULL);
+
+CREATE INDEX reconciliation_differences_by_order ON reconciliation_differences USING btree (account_id, order_id) WHERE (order_id IS NOT NULL);
+
+CREATE UNIQUE INDEX reconciliations_running ON reconciliations USING btree (account_id, source) WHERE (finished_at IS NULL);
+
 CREATE UNIQUE INDEX resends_running ON resends USING btree (account_id COLLATE "POSIX", endpoint_id, choice) WHERE (finished_at IS NULL);
+
+CREATE INDEX sessions_by_name ON sessions USING btree (account_id, name, seen_at);
+
+CREATE UNIQUE INDEX silences_ended ON silences USING btree (account_id COLLATE "POSIX", ended_number) WHERE (ended_number IS NOT NULL);
+
+CREATE UNIQUE INDEX silences_of_order ON silences USING btree (account_id COLLATE "POSIX", order_id, since_at, state);
+
+CREATE INDEX silences_open ON silences USING btree (account_id COLLATE "POSIX", number, kind) WHERE (ended_at IS NULL);
 
 CREATE UNIQUE INDEX stores_by_number ON stores USING btree (account_id, number);
 
@@ -446,6 +669,10 @@ CREATE UNIQUE INDEX warehouses_by_number ON warehouses USING btree (account_id, 
 CREATE TRIGGER attempts_stay BEFORE UPDATE ON attempts FOR EACH ROW EXECUTE FUNCTION refuse_change('response');
 
 CREATE TRIGGER order_events_stay BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change('raw', 'parcel', 'note');
+
+CREATE TRIGGER parcels_are_awaited AFTER INSERT ON parcels FOR EACH ROW WHEN ((new.tracking_number IS NOT NULL)) EXECUTE FUNCTION tell_who_awaits();
+
+CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels FOR EACH ROW WHEN (((new.tracking_number IS NOT NULL) AND (old.tracking_number IS DISTINCT FROM new.tracking_number))) EXECUTE FUNCTION tell_who_awaits();
 
 CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels FOR EACH ROW EXECUTE FUNCTION forget_tracking();
 
@@ -589,6 +816,22 @@ BEGIN
     IF found THEN
         RAISE EXCEPTION 'stores or endpoints have changed meanwhile' USING ERRCODE = 'MP001';
     END IF;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION tell_who_awaits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id COLLATE "POSIX" = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+    RETURN NULL;
 END
 $function$;
 

@@ -1,27 +1,34 @@
 -- Watched parcels on PostgreSQL: claimed by any number of processes, each passing over what
--- another one has locked.
+-- another one has locked. The trackings of an account stand in its own time.
 
 -- name: claim_trackings
 WITH due AS MATERIALIZED (
     SELECT found.*
     FROM unnest(texts($1), $2::text::integer[]) AS wanted (account_id, room)
     CROSS JOIN LATERAL (
-        SELECT trackings.account_id, trackings.order_id, trackings.parcel
+        SELECT coalesce(
+            (SELECT accounts.ahead FROM accounts WHERE accounts.account_id = wanted.account_id), 0
+        ) AS ahead
+        OFFSET 0
+    ) AS clock
+    CROSS JOIN LATERAL (
+        SELECT
+            trackings.account_id, trackings.order_id, trackings.parcel, clock.ahead
         FROM trackings
         WHERE trackings.account_id COLLATE "POSIX" = wanted.account_id
-            AND trackings.due_at <= $3
+            AND trackings.due_at <= $3 + clock.ahead
         ORDER BY trackings.due_at
         LIMIT wanted.room
         FOR UPDATE SKIP LOCKED
     ) AS found
 )
 UPDATE trackings
-SET due_at = $5, lease_owner = $4
+SET due_at = $5 + due.ahead, lease_owner = $4
 FROM due
 WHERE trackings.account_id = ANY (ARRAY[due.account_id])
     AND trackings.order_id = due.order_id
     AND trackings.parcel = due.parcel
-RETURNING {tracking_columns};
+RETURNING {tracking_columns}, due.ahead;
 
 -- name: settle_trackings
 -- Only what is still leased as it was claimed: an update of the parcel may have begun it anew. The

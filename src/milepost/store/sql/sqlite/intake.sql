@@ -47,16 +47,16 @@ ORDER BY quarantine.received_at, quarantine.update_id;
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type
+    order_type, told_by, precedence
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_orders
 WITH changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type
-) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+    order_type, told_by, precedence
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE orders
 SET order_number = changed.order_number,
     state = changed.state,
@@ -68,7 +68,9 @@ SET order_number = changed.order_number,
     source_sequence = changed.source_sequence,
     updating = changed.updating,
     shipped_at = changed.shipped_at,
-    order_type = changed.order_type
+    order_type = changed.order_type,
+    told_by = changed.told_by,
+    precedence = changed.precedence
 FROM changed
 WHERE orders.account_id = changed.account_id AND orders.order_id = changed.order_id;
 
@@ -80,9 +82,9 @@ ON CONFLICT (account_id, order_id) DO UPDATE SET content = excluded.content;
 -- name: put_parcels
 INSERT INTO parcels (
     account_id, order_id, parcel, position, state, state_at, source_sequence, carrier,
-    carrier_service, tracking_number, tracking_url, created_at, details
+    carrier_service, tracking_number, tracking_url, created_at, details, told_by, precedence
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (account_id, order_id, parcel) DO UPDATE
 SET position = excluded.position,
     state = excluded.state,
@@ -93,7 +95,9 @@ SET position = excluded.position,
     tracking_number = excluded.tracking_number,
     tracking_url = excluded.tracking_url,
     created_at = excluded.created_at,
-    details = excluded.details;
+    details = excluded.details,
+    told_by = excluded.told_by,
+    precedence = excluded.precedence;
 
 -- name: delete_parcels
 WITH gone (account_id, order_id, parcel) AS (VALUES (?, ?, ?))
@@ -125,7 +129,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (account_id, update_id) DO UPDATE
 SET verdict = excluded.verdict,
     why = excluded.why,
+    store = excluded.store,
+    order_key = excluded.order_key,
     order_id = excluded.order_id,
+    content = excluded.content,
     released_at = excluded.released_at;
 
 -- name: lanes_before

@@ -307,10 +307,15 @@ CREATE TABLE orders (
     reason TEXT,
     previous_state TEXT,
     source_sequence INTEGER,
+    told_by TEXT,
+    precedence INTEGER NOT NULL DEFAULT 0,
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
     order_type TEXT,
     erased_at INTEGER,
+    heard_at INTEGER NOT NULL DEFAULT 0,
+    silent_at INTEGER,
+    silent_state TEXT,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -330,6 +335,17 @@ CREATE INDEX orders_by_type ON orders (account_id, order_type, order_id)
 
 CREATE INDEX orders_by_update ON orders (account_id, updated_at, order_id);
 
+CREATE INDEX orders_moved_on ON orders (account_id, silent_at, order_id)
+    WHERE silent_at IS NOT NULL AND (
+        silent_at <> max(state_at, heard_at) OR silent_state <> state OR erased_at IS NOT NULL
+    );
+
+CREATE INDEX orders_quiet ON orders (account_id, state, max(state_at, heard_at), order_id)
+    WHERE silent_at IS NULL AND erased_at IS NULL AND order_id < 'tst_'
+    AND state NOT IN (
+        'cancelled', 'returned', 'fulfilled_elsewhere', 'delivered', 'expired', 'untracked'
+    );
+
 CREATE TABLE parcels (
     account_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
@@ -338,6 +354,8 @@ CREATE TABLE parcels (
     state TEXT,
     state_at INTEGER,
     source_sequence INTEGER,
+    told_by TEXT,
+    precedence INTEGER NOT NULL DEFAULT 0,
     carrier TEXT,
     carrier_service TEXT,
     tracking_number TEXT,
@@ -346,6 +364,30 @@ CREATE TABLE parcels (
     details BLOB,
     PRIMARY KEY (account_id, order_id, parcel)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER parcels_are_awaited AFTER INSERT ON parcels
+WHEN NEW.tracking_number IS NOT NULL
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+END;
+
+CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels
+WHEN NEW.tracking_number IS NOT NULL AND OLD.tracking_number IS NOT NEW.tracking_number
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+END;
 
 CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels
 BEGIN
@@ -458,6 +500,105 @@ CREATE INDEX quarantine_by_verdict ON quarantine (account_id, verdict, received_
 CREATE INDEX quarantine_waiting ON quarantine (account_id, store, order_key, received_at)
     WHERE verdict = 'orphan' AND released_at IS NULL;
 
+CREATE TABLE receipts (
+    account_id TEXT NOT NULL,
+    receipt_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message_id TEXT,
+    verdict TEXT NOT NULL CHECK (
+        verdict = 'applied' OR verdict = 'duplicate' OR verdict = 'stale' OR verdict = 'illegal'
+        OR verdict = 'orphan' OR verdict = 'unmapped' OR verdict = 'kept' OR verdict = 'repeated'
+    ),
+    why TEXT NOT NULL,
+    word TEXT NOT NULL,
+    store TEXT,
+    order_key TEXT,
+    order_id TEXT,
+    tracking_number TEXT,
+    received_at INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB,
+    due_at INTEGER,
+    message BLOB,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, receipt_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX receipts_by_key ON receipts (account_id, store, order_key)
+    WHERE order_id IS NULL AND order_key IS NOT NULL;
+
+CREATE UNIQUE INDEX receipts_by_message ON receipts (account_id, source, message_id)
+    WHERE message_id IS NOT NULL;
+
+CREATE INDEX receipts_by_number ON receipts (account_id, tracking_number)
+    WHERE verdict = 'orphan' AND order_key IS NULL AND tracking_number IS NOT NULL;
+
+CREATE INDEX receipts_by_order ON receipts (account_id, order_id, receipt_id)
+    WHERE order_id IS NOT NULL;
+
+CREATE INDEX receipts_by_source ON receipts (account_id, source, receipt_id);
+
+CREATE INDEX receipts_by_verdict ON receipts (account_id, verdict, receipt_id)
+    WHERE verdict <> 'applied';
+
+CREATE INDEX receipts_due ON receipts (account_id, due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX receipts_without_order ON receipts (account_id, receipt_id) WHERE order_id IS NULL;
+
+CREATE TABLE reconciliation_differences (
+    account_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    item TEXT NOT NULL,
+    order_id TEXT,
+    store TEXT NOT NULL,
+    order_key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parcel TEXT NOT NULL,
+    ours TEXT NOT NULL,
+    theirs TEXT NOT NULL,
+    verdict TEXT,
+    why TEXT NOT NULL,
+    pending INTEGER NOT NULL,
+    PRIMARY KEY (account_id, run_id, subject, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reconciliation_differences_by_order
+    ON reconciliation_differences (account_id, order_id) WHERE order_id IS NOT NULL;
+
+CREATE TABLE reconciliations (
+    account_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    choice TEXT NOT NULL,
+    dry_run INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    listed_since INTEGER,
+    state TEXT NOT NULL CHECK (
+        state = 'running' OR state = 'done' OR state = 'stopped' OR state = 'failed'
+    ),
+    place TEXT NOT NULL,
+    examined INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    differences INTEGER NOT NULL,
+    applied INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    finished_at INTEGER,
+    why TEXT NOT NULL,
+    lease_owner TEXT,
+    leased_until INTEGER,
+    PRIMARY KEY (account_id, run_id),
+    CHECK ((state = 'running') = (finished_at IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX reconciliations_running ON reconciliations (account_id, source)
+    WHERE finished_at IS NULL;
+
 CREATE TABLE rehearsals (
     account_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
@@ -520,6 +661,80 @@ CREATE TABLE sessions (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
+
+CREATE TABLE silence_thresholds (
+    account_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    after_s INTEGER, -- NULL when it is switched off
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, state)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE silence_watches (
+    account_id TEXT NOT NULL,
+    raised INTEGER NOT NULL DEFAULT 0,
+    raised_told INTEGER NOT NULL DEFAULT 0,
+    raised_told_at INTEGER,
+    ended INTEGER NOT NULL DEFAULT 0,
+    ended_told INTEGER NOT NULL DEFAULT 0,
+    ended_told_at INTEGER,
+    notices INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE silences (
+    account_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    after_s INTEGER NOT NULL,
+    raised_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    ended_state TEXT,
+    ended_number INTEGER,
+    PRIMARY KEY (account_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX silences_ended ON silences (account_id, ended_number)
+    WHERE ended_number IS NOT NULL;
+
+CREATE UNIQUE INDEX silences_of_order ON silences (account_id, order_id, since_at, state);
+
+CREATE INDEX silences_open ON silences (account_id, number, kind) WHERE ended_at IS NULL;
+
+CREATE TABLE source_paths (
+    digest TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE source_refusals (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    refused INTEGER NOT NULL,
+    refused_at INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sources (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    store TEXT NOT NULL,
+    stores TEXT NOT NULL,
+    networks TEXT NOT NULL,
+    precedence INTEGER NOT NULL,
+    trusted INTEGER NOT NULL,
+    options BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE stores (
     account_id TEXT NOT NULL,

@@ -1,9 +1,15 @@
 -- Watched parcels on SQLite: claimed by one writer, so that nobody else can be in the way.
 
 -- name: due_trackings
-SELECT {tracking_columns}
+-- By the time of the account, in which its trackings stand.
+SELECT
+    {tracking_columns},
+    coalesce((SELECT ahead FROM accounts WHERE accounts.account_id = :account_id), 0)
 FROM trackings INDEXED BY trackings_due
-WHERE account_id = :account_id AND due_at <= :now
+WHERE account_id = :account_id
+    AND due_at <= :now + coalesce(
+        (SELECT ahead FROM accounts WHERE accounts.account_id = :account_id), 0
+    )
 ORDER BY due_at
 LIMIT :limit;
 

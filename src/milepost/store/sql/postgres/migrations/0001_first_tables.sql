@@ -136,10 +136,15 @@ CREATE TABLE orders (
     reason TEXT COLLATE "C",
     previous_state TEXT COLLATE "C",
     source_sequence BIGINT,
+    told_by TEXT COLLATE "C",
+    precedence INTEGER NOT NULL DEFAULT 0,
     updating SMALLINT NOT NULL,
     shipped_at BIGINT,
     order_type TEXT COLLATE "C",
     erased_at BIGINT,
+    heard_at BIGINT NOT NULL DEFAULT 0,
+    silent_at BIGINT,
+    silent_state TEXT COLLATE "C",
     PRIMARY KEY (account_id, order_id)
 );
 
@@ -158,6 +163,19 @@ CREATE INDEX orders_by_type ON orders (account_id COLLATE "POSIX", order_type, o
 -- shall not be led here while the tables are new.
 CREATE INDEX orders_by_update ON orders (account_id COLLATE "POSIX", updated_at, order_id)
     WHERE updated_at > 0;
+
+-- Orders that may fall silent, by when they were last heard of. One that was raised leaves it until
+-- it moves; one that has moved is in the other until that was taken down.
+CREATE INDEX orders_quiet
+    ON orders (account_id COLLATE "POSIX", state, greatest(state_at, heard_at), order_id)
+    WHERE silent_at IS NULL AND erased_at IS NULL AND order_id < 'tst_'
+    AND state NOT IN (
+        'cancelled', 'returned', 'fulfilled_elsewhere', 'delivered', 'expired', 'untracked'
+    );
+CREATE INDEX orders_moved_on ON orders (account_id COLLATE "POSIX", silent_at, order_id)
+    WHERE silent_at IS NOT NULL AND (
+        silent_at <> greatest(state_at, heard_at) OR silent_state <> state OR erased_at IS NOT NULL
+    );
 
 -- Rows of up to a page stay in their page, and whatever is larger is stored beside it as it is:
 -- compressing with what the database brings costs more than everything else about a row.
@@ -178,6 +196,8 @@ CREATE TABLE parcels (
     state TEXT COLLATE "C",
     state_at BIGINT,
     source_sequence BIGINT,
+    told_by TEXT COLLATE "C",
+    precedence INTEGER NOT NULL DEFAULT 0,
     carrier TEXT,
     carrier_service TEXT,
     tracking_number TEXT COLLATE "C",
@@ -475,6 +495,58 @@ CREATE UNIQUE INDEX resends_running
     ON resends (account_id COLLATE "POSIX", endpoint_id, choice)
     WHERE finished_at IS NULL;
 
+-- Comparisons of a source's orders with what its provider answers, and how far each has come.
+CREATE TABLE reconciliations (
+    account_id TEXT COLLATE "C" NOT NULL,
+    run_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    choice TEXT COLLATE "C" NOT NULL,
+    dry_run BIGINT NOT NULL,
+    asked_at BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    listed_since BIGINT,
+    state TEXT COLLATE "C" NOT NULL CONSTRAINT reconciliations_state
+        CHECK (state IN ('running', 'done', 'stopped', 'failed')),
+    place TEXT COLLATE "C" NOT NULL,
+    examined BIGINT NOT NULL,
+    asked BIGINT NOT NULL,
+    differences BIGINT NOT NULL,
+    applied BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    finished_at BIGINT,
+    why TEXT NOT NULL,
+    lease_owner TEXT COLLATE "C",
+    leased_until BIGINT,
+    PRIMARY KEY (account_id, run_id),
+    CONSTRAINT reconciliations_finished CHECK ((state = 'running') = (finished_at IS NULL))
+);
+
+CREATE UNIQUE INDEX reconciliations_running ON reconciliations (account_id, source)
+    WHERE finished_at IS NULL;
+
+-- What one has found; the subject is an order's id, or its store and key where we have none.
+CREATE TABLE reconciliation_differences (
+    account_id TEXT COLLATE "C" NOT NULL,
+    run_id TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    item TEXT COLLATE "C" NOT NULL,
+    order_id TEXT COLLATE "C",
+    store TEXT COLLATE "C" NOT NULL,
+    order_key TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    parcel TEXT NOT NULL,
+    ours TEXT NOT NULL,
+    theirs TEXT NOT NULL,
+    verdict TEXT COLLATE "C",
+    why TEXT NOT NULL,
+    pending BIGINT NOT NULL,
+    PRIMARY KEY (account_id, run_id, subject, item)
+);
+
+CREATE INDEX reconciliation_differences_by_order
+    ON reconciliation_differences (account_id, order_id) WHERE order_id IS NOT NULL;
+
 -- A column of a batch comes as one text, which is a third of the work of an array for whoever
 -- sends it: values are parted by U+001F, and U+001E alone stands for NULL.
 CREATE FUNCTION texts(packed text) RETURNS text[]
@@ -756,4 +828,156 @@ CREATE TABLE portal_links (
     until_at BIGINT NOT NULL,
     revoked_at BIGINT,
     CONSTRAINT portal_links_pkey PRIMARY KEY (account_id, link_id)
+);
+
+-- Who tells an account by webhook; how it proves that, and how it is asked, is sealed.
+CREATE TABLE sources (
+    account_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    store TEXT COLLATE "C" NOT NULL,
+    stores TEXT NOT NULL,
+    networks TEXT NOT NULL,
+    precedence INTEGER NOT NULL,
+    trusted SMALLINT NOT NULL,
+    options BYTEA NOT NULL,
+    sealed BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    CONSTRAINT sources_pkey PRIMARY KEY (account_id, source)
+);
+
+-- Whose path ends in the secret of this digest: requests name no account.
+CREATE TABLE source_paths (
+    digest TEXT COLLATE "C" NOT NULL,
+    account_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT source_paths_pkey PRIMARY KEY (digest)
+);
+
+-- What was refused of a source; it changes by itself, so that it is no part of what was set up.
+CREATE TABLE source_refusals (
+    account_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    refused BIGINT NOT NULL,
+    refused_at BIGINT NOT NULL,
+    why TEXT NOT NULL,
+    CONSTRAINT source_refusals_pkey PRIMARY KEY (account_id, source)
+);
+
+-- Every message of a source, as it came, with what was decided of it. One that waits for a parcel
+-- with its tracking number is due when there may be one; who has leased it puts that off.
+CREATE TABLE receipts (
+    account_id TEXT COLLATE "C" NOT NULL,
+    receipt_id TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    message_id TEXT COLLATE "C",
+    verdict TEXT COLLATE "C" NOT NULL,
+    why TEXT NOT NULL,
+    word TEXT NOT NULL,
+    store TEXT COLLATE "C",
+    order_key TEXT COLLATE "C",
+    order_id TEXT COLLATE "C",
+    tracking_number TEXT COLLATE "C",
+    received_at BIGINT NOT NULL,
+    words TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BYTEA,
+    due_at BIGINT,
+    message BYTEA STORAGE EXTERNAL,
+    body BYTEA STORAGE EXTERNAL NOT NULL,
+    CONSTRAINT receipts_pkey PRIMARY KEY (account_id, receipt_id)
+) WITH (toast_tuple_target = 8160);
+
+CREATE UNIQUE INDEX receipts_by_message
+    ON receipts (account_id COLLATE "POSIX", source, message_id)
+    WHERE message_id IS NOT NULL;
+CREATE INDEX receipts_by_key ON receipts (account_id COLLATE "POSIX", store, order_key)
+    WHERE order_id IS NULL AND order_key IS NOT NULL;
+CREATE INDEX receipts_by_number ON receipts (account_id COLLATE "POSIX", tracking_number)
+    WHERE verdict = 'orphan' AND order_key IS NULL AND tracking_number IS NOT NULL;
+CREATE INDEX receipts_by_order ON receipts (account_id COLLATE "POSIX", order_id, receipt_id)
+    WHERE order_id IS NOT NULL;
+CREATE INDEX receipts_by_source ON receipts (account_id COLLATE "ucs_basic", source, receipt_id);
+CREATE INDEX receipts_by_verdict ON receipts (account_id COLLATE "ucs_basic", verdict, receipt_id)
+    WHERE verdict <> 'applied';
+CREATE INDEX receipts_due ON receipts (account_id COLLATE "POSIX", due_at)
+    WHERE due_at IS NOT NULL;
+CREATE INDEX receipts_without_order ON receipts (account_id COLLATE "POSIX", receipt_id)
+    WHERE order_id IS NULL;
+
+-- Whatever gives a parcel its number, messages that wait for it are due from that transaction on.
+CREATE FUNCTION tell_who_awaits() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id COLLATE "POSIX" = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER parcels_are_awaited AFTER INSERT ON parcels
+FOR EACH ROW
+WHEN (NEW.tracking_number IS NOT NULL)
+EXECUTE FUNCTION tell_who_awaits();
+
+CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels
+FOR EACH ROW
+WHEN (
+    NEW.tracking_number IS NOT NULL
+    AND OLD.tracking_number IS DISTINCT FROM NEW.tracking_number
+)
+EXECUTE FUNCTION tell_who_awaits();
+
+-- Orders of which nothing was heard for too long, one row for each time; numbered by account.
+CREATE TABLE silences (
+    account_id TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    order_id TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    since_at BIGINT NOT NULL,
+    after_s BIGINT NOT NULL,
+    raised_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    ended_state TEXT COLLATE "C",
+    ended_number BIGINT,
+    PRIMARY KEY (account_id, number)
+);
+
+CREATE UNIQUE INDEX silences_of_order
+    ON silences (account_id COLLATE "POSIX", order_id, since_at, state);
+CREATE INDEX silences_open ON silences (account_id COLLATE "POSIX", number, kind)
+    WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX silences_ended ON silences (account_id COLLATE "POSIX", ended_number)
+    WHERE ended_number IS NOT NULL;
+
+CREATE TABLE silence_thresholds (
+    account_id TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    after_s BIGINT, -- NULL when it is switched off
+    changed_at BIGINT NOT NULL,
+    PRIMARY KEY (account_id, state)
+);
+
+-- How far each account's silences are numbered and told, one row for each.
+CREATE TABLE silence_watches (
+    account_id TEXT COLLATE "C" NOT NULL,
+    raised BIGINT NOT NULL DEFAULT 0,
+    raised_told BIGINT NOT NULL DEFAULT 0,
+    raised_told_at BIGINT,
+    ended BIGINT NOT NULL DEFAULT 0,
+    ended_told BIGINT NOT NULL DEFAULT 0,
+    ended_told_at BIGINT,
+    notices BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id)
 );

@@ -133,10 +133,15 @@ CREATE TABLE orders (
     reason TEXT,
     previous_state TEXT,
     source_sequence INTEGER,
+    told_by TEXT,
+    precedence INTEGER NOT NULL DEFAULT 0,
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
     order_type TEXT,
     erased_at INTEGER,
+    heard_at INTEGER NOT NULL DEFAULT 0,
+    silent_at INTEGER,
+    silent_state TEXT,
     PRIMARY KEY (account_id, order_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -149,6 +154,18 @@ CREATE INDEX orders_by_store ON orders (account_id, store, order_id);
 CREATE INDEX orders_by_type ON orders (account_id, order_type, order_id)
     WHERE order_type IS NOT NULL;
 CREATE INDEX orders_by_update ON orders (account_id, updated_at, order_id);
+
+-- Orders that may fall silent, by when they were last heard of. One that was raised leaves it until
+-- it moves; one that has moved is in the other until that was taken down.
+CREATE INDEX orders_quiet ON orders (account_id, state, max(state_at, heard_at), order_id)
+    WHERE silent_at IS NULL AND erased_at IS NULL AND order_id < 'tst_'
+    AND state NOT IN (
+        'cancelled', 'returned', 'fulfilled_elsewhere', 'delivered', 'expired', 'untracked'
+    );
+CREATE INDEX orders_moved_on ON orders (account_id, silent_at, order_id)
+    WHERE silent_at IS NOT NULL AND (
+        silent_at <> max(state_at, heard_at) OR silent_state <> state OR erased_at IS NOT NULL
+    );
 
 CREATE TABLE order_contents (
     account_id TEXT NOT NULL,
@@ -165,6 +182,8 @@ CREATE TABLE parcels (
     state TEXT,
     state_at INTEGER,
     source_sequence INTEGER,
+    told_by TEXT,
+    precedence INTEGER NOT NULL DEFAULT 0,
     carrier TEXT,
     carrier_service TEXT,
     tracking_number TEXT,
@@ -377,6 +396,59 @@ CREATE TABLE resends (
 
 CREATE UNIQUE INDEX resends_running ON resends (account_id, endpoint_id, choice)
     WHERE finished_at IS NULL;
+
+-- Comparisons of a source's orders with what its provider answers, and how far each has come.
+CREATE TABLE reconciliations (
+    account_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    choice TEXT NOT NULL,
+    dry_run INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    listed_since INTEGER,
+    state TEXT NOT NULL CHECK (
+        state = 'running' OR state = 'done' OR state = 'stopped' OR state = 'failed'
+    ),
+    place TEXT NOT NULL,
+    examined INTEGER NOT NULL,
+    asked INTEGER NOT NULL,
+    differences INTEGER NOT NULL,
+    applied INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    finished_at INTEGER,
+    why TEXT NOT NULL,
+    lease_owner TEXT,
+    leased_until INTEGER,
+    PRIMARY KEY (account_id, run_id),
+    CHECK ((state = 'running') = (finished_at IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX reconciliations_running ON reconciliations (account_id, source)
+    WHERE finished_at IS NULL;
+
+-- What one has found; the subject is an order's id, or its store and key where we have none.
+CREATE TABLE reconciliation_differences (
+    account_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    item TEXT NOT NULL,
+    order_id TEXT,
+    store TEXT NOT NULL,
+    order_key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    parcel TEXT NOT NULL,
+    ours TEXT NOT NULL,
+    theirs TEXT NOT NULL,
+    verdict TEXT,
+    why TEXT NOT NULL,
+    pending INTEGER NOT NULL,
+    PRIMARY KEY (account_id, run_id, subject, item)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reconciliation_differences_by_order
+    ON reconciliation_differences (account_id, order_id) WHERE order_id IS NOT NULL;
 
 -- Where an account asks for scans of its parcels.
 CREATE TABLE carrier_sources (
@@ -597,4 +669,149 @@ CREATE TABLE portal_links (
     until_at INTEGER NOT NULL,
     revoked_at INTEGER,
     PRIMARY KEY (account_id, link_id)
+) STRICT, WITHOUT ROWID;
+
+-- Who tells an account by webhook; how it proves that, and how it is asked, is sealed.
+CREATE TABLE sources (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    store TEXT NOT NULL,
+    stores TEXT NOT NULL,
+    networks TEXT NOT NULL,
+    precedence INTEGER NOT NULL,
+    trusted INTEGER NOT NULL,
+    options BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
+
+-- Whose path ends in the secret of this digest: requests name no account.
+CREATE TABLE source_paths (
+    digest TEXT NOT NULL PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was refused of a source; it changes by itself, so that it is no part of what was set up.
+CREATE TABLE source_refusals (
+    account_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    refused INTEGER NOT NULL,
+    refused_at INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (account_id, source)
+) STRICT, WITHOUT ROWID;
+
+-- Every message of a source, as it came, with what was decided of it. One that waits for a parcel
+-- with its tracking number is due when there may be one; who has leased it puts that off.
+CREATE TABLE receipts (
+    account_id TEXT NOT NULL,
+    receipt_id TEXT NOT NULL,
+    source TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    message_id TEXT,
+    verdict TEXT NOT NULL CHECK (
+        verdict = 'applied' OR verdict = 'duplicate' OR verdict = 'stale' OR verdict = 'illegal'
+        OR verdict = 'orphan' OR verdict = 'unmapped' OR verdict = 'kept' OR verdict = 'repeated'
+    ),
+    why TEXT NOT NULL,
+    word TEXT NOT NULL,
+    store TEXT,
+    order_key TEXT,
+    order_id TEXT,
+    tracking_number TEXT,
+    received_at INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB,
+    due_at INTEGER,
+    message BLOB,
+    body BLOB NOT NULL,
+    PRIMARY KEY (account_id, receipt_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX receipts_by_message ON receipts (account_id, source, message_id)
+    WHERE message_id IS NOT NULL;
+CREATE INDEX receipts_by_key ON receipts (account_id, store, order_key)
+    WHERE order_id IS NULL AND order_key IS NOT NULL;
+CREATE INDEX receipts_by_number ON receipts (account_id, tracking_number)
+    WHERE verdict = 'orphan' AND order_key IS NULL AND tracking_number IS NOT NULL;
+CREATE INDEX receipts_by_order ON receipts (account_id, order_id, receipt_id)
+    WHERE order_id IS NOT NULL;
+CREATE INDEX receipts_by_source ON receipts (account_id, source, receipt_id);
+CREATE INDEX receipts_by_verdict ON receipts (account_id, verdict, receipt_id)
+    WHERE verdict <> 'applied';
+CREATE INDEX receipts_due ON receipts (account_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX receipts_without_order ON receipts (account_id, receipt_id) WHERE order_id IS NULL;
+
+-- Whatever gives a parcel its number, messages that wait for it are due from that transaction on.
+CREATE TRIGGER parcels_are_awaited AFTER INSERT ON parcels
+WHEN NEW.tracking_number IS NOT NULL
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+END;
+
+CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels
+WHEN NEW.tracking_number IS NOT NULL AND OLD.tracking_number IS NOT NEW.tracking_number
+BEGIN
+    UPDATE receipts
+    SET due_at = received_at
+    WHERE account_id = NEW.account_id
+        AND tracking_number = NEW.tracking_number
+        AND verdict = 'orphan'
+        AND order_key IS NULL
+        AND tracking_number IS NOT NULL;
+END;
+
+-- Orders of which nothing was heard for too long, one row for each time; numbered by account.
+CREATE TABLE silences (
+    account_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since_at INTEGER NOT NULL,
+    after_s INTEGER NOT NULL,
+    raised_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    ended_state TEXT,
+    ended_number INTEGER,
+    PRIMARY KEY (account_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX silences_of_order ON silences (account_id, order_id, since_at, state);
+CREATE INDEX silences_open ON silences (account_id, number, kind) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX silences_ended ON silences (account_id, ended_number)
+    WHERE ended_number IS NOT NULL;
+
+CREATE TABLE silence_thresholds (
+    account_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    after_s INTEGER, -- NULL when it is switched off
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, state)
+) STRICT, WITHOUT ROWID;
+
+-- How far each account's silences are numbered and told, one row for each.
+CREATE TABLE silence_watches (
+    account_id TEXT NOT NULL,
+    raised INTEGER NOT NULL DEFAULT 0,
+    raised_told INTEGER NOT NULL DEFAULT 0,
+    raised_told_at INTEGER,
+    ended INTEGER NOT NULL DEFAULT 0,
+    ended_told INTEGER NOT NULL DEFAULT 0,
+    ended_told_at INTEGER,
+    notices INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (account_id)
 ) STRICT, WITHOUT ROWID;

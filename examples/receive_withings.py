@@ -1,0 +1,13 @@
+"""Receive Withings in ten lines: verified, kept in a database, answered, and worked after that."""
+
+import os
+import sqlite3
+from wsgiref.simple_server import make_server
+
+from milepost_receiver import Inbox, Receiver
+from milepost_receiver.wsgi import webhook
+
+receiver = Receiver.withings(secrets=[os.environ["HUB_SECRET"]])
+inbox = Inbox(receiver, connect=lambda: sqlite3.connect("shop.db")).create()
+with inbox.start(lambda entry: print(entry.notification, flush=True)):
+    make_server("127.0.0.1", int(os.environ["PORT"]), webhook(inbox)).serve_forever()

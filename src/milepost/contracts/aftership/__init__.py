@@ -1,0 +1,1 @@
+"""AfterShip: tracking that comes in; nothing is sent in its words."""

@@ -1,0 +1,1 @@
+"""EasyPost: tracking that comes in; nothing is sent in its words."""

@@ -1,0 +1,6 @@
+-- Moving the clock of an account on SQLite, where one thread writes.
+
+-- name: move_lanes
+UPDATE lanes
+SET due_at = due_at - :by
+WHERE account_id = :account_id AND leased_until IS NULL AND due_at > :now;
