@@ -5,14 +5,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test check bench torture lock clean
+.PHONY: help demo serve test check bench torture screenshots browser lock clean
 
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 PROJECTS := pyproject.toml sdk/pyproject.toml src/milepost/__init__.py
-CODE := src sdk/src tests benchmarks
+CODE := src sdk/src tests benchmarks examples
 
 # python3 when it is new enough, else the oldest of the named ones that is.
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
@@ -22,7 +22,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 say = @printf 'set-up: %s\n' '$(1)' >&2
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.run ## Play both contracts end to end against a hub of its own (ARGS=--json)
 	@$(BIN)/milepost demo $(ARGS)
@@ -30,7 +30,7 @@ demo: $(VENV)/.run ## Play both contracts end to end against a hub of its own (A
 serve: $(VENV)/.run ## Run the hub: interface and dispatcher in one process (ARGS="--port 8000")
 	@$(BIN)/milepost serve $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests on two cores (ARGS=tests/core for some of them)
+test: $(VENV)/.dev browser ## Run the tests on two cores (ARGS=tests/core for some of them)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## Check format, style, types and walls
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev ## Measure throughput and latency beside their limits (ARGS=
 
 torture: $(VENV)/.dev ## Kill and freeze everything under traffic, and check (ARGS="--store postgres")
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
+
+screenshots: $(VENV)/.dev browser ## Make the pictures of the pages in docs/screens
+	@$(BIN)/python -m tests.browser.screens $(ARGS)
 
 clean: ## Remove the environments and every cache
 	@rm -rf $(VENV) .lock build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -84,6 +87,19 @@ $(VENV)/.run: $(VENV)/.locked $(PROJECTS)
 $(VENV)/.dev: $(VENV)/.locked-dev $(PROJECTS)
 	$(install_ours)
 	@touch $@ $(VENV)/.run
+
+# The pages are tested in the distribution's own Chromium; nothing is fetched from elsewhere.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	if [ "$$(id -u)" = 0 ]; then as=; \
+	elif sudo -n true 2>/dev/null; then as=sudo; \
+	else echo 'The pages are tested in Chromium: install it (apt-get install chromium).' >&2; exit 1; fi; \
+	command -v apt-get >/dev/null 2>&1 || { \
+		echo 'The pages are tested in Chromium, which is not there: install it.' >&2; exit 1; }; \
+	echo 'set-up: Chromium, in which the pages are tested' >&2; \
+	$$as apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive \
+		$$as apt-get install -y -qq --no-install-recommends chromium >&2
 
 # --- the locks -----------------------------------------------------------------------------------
 

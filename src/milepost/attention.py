@@ -113,7 +113,8 @@ class Attention:
         self, account_id: str, kinds: Sequence[Kind], *, until: datetime | None = None
     ) -> datetime:
         """Puts aside whatever of these kinds began by then, or by now; returns the time."""
-        # Updates came in, and orders fell silent, at the account's time; attempts were made, and endpoints paused, at ours.
+        # Updates came in, and orders fell silent, at the account's time; attempts were made, and
+        # endpoints paused, at ours.
         now, there = self._now(), await self._account_now(account_id)
         at = now
         for latest, of_updates in ((now, False), (there, True)):

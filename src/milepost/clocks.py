@@ -11,13 +11,15 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
 from milepost.errors import ClockStuck, InvalidInput, NoSandbox, UnknownRecord
 from milepost.orders.clock import MOST_AHEAD, ONE_TICK, next_stop, there
+from milepost.orders.silence import Own, thresholds
 from milepost.ports import Now
-from milepost.ports.clocks import Clock, ClockStore, Waits
+from milepost.ports.clocks import Clock, ClockStore
 
 LOOKS_EVERY_S = 0.05
 """How soon it is noticed that what was due is done."""
@@ -42,9 +44,9 @@ def read_span(text: str) -> timedelta:
 
 
 class ClockView(msgspec.Struct, frozen=True):
-    """The clock of an account; `next_due_at` is its own time, `under_way` what is due or being done.
+    """The clock of an account: its time, when the next thing comes due, and how many are under way.
 
-    Of an account that is no sandbox it is not looked up what waits.
+    That is what is due or being done. Of an account that is no sandbox neither is looked up.
     """
 
     sandbox: bool
@@ -54,12 +56,26 @@ class ClockView(msgspec.Struct, frozen=True):
     under_way: int = 0
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(field="to", expected=MORE_THAN_AHEAD) from None
+
+
+class ClockedStore(ClockStore, Protocol):
+    """What the flow needs of the store."""
+
+    async def silence_thresholds(self, account_id: str) -> Own:
+        """What the account has set itself."""
+
+
 class Clocks:
     """What time it is in each account. Every method may raise StoreError."""
 
     def __init__(
         self,
-        store: ClockStore,
+        store: ClockedStore,
         *,
         now: Now,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -73,6 +89,11 @@ class Clocks:
         # An account is a sandbox for ever or never, so that most are looked up once.
         self._as_ours: set[str] = set()
         self._wakes: list[Callable[[], None]] = []
+        self._raise_silences: Callable[[str], Awaitable[object]] | None = None
+
+    def helped_by(self, raise_silences: Callable[[str], Awaitable[object]]) -> None:
+        """Has this called for an account, on the way step by step, when a silence is due there."""
+        self._raise_silences = raise_silences
 
     def wakes(self, *looks: Callable[[], None]) -> None:
         """Has these called whenever something may have become due."""
@@ -93,8 +114,8 @@ class Clocks:
 
     async def show(self, account_id: str) -> ClockView:
         """Raises UnknownRecord."""
-        clock = await self._store.clock(account_id)
-        return await self._view(clock)
+        view, _ = await self._looked(await self._store.clock(account_id))
+        return view
 
     async def goal(
         self, account_id: str, *, by: timedelta | None = None, to: datetime | None = None
@@ -107,7 +128,7 @@ class Clocks:
             raise InvalidInput(field="", expected="either by or to")
         clock = await self._sandbox(account_id)
         now = there(self._now(), ahead=clock.ahead)
-        field, goal = ("to", to.astimezone(UTC)) if to is not None else ("by", now)
+        field, goal = ("by", now) if to is None else ("to", _in_utc(to))
         if by is not None:
             if by < ONE_TICK or by > MOST_AHEAD:
                 raise InvalidInput(
@@ -137,13 +158,15 @@ class Clocks:
         It stays as long as something is under way. Raises UnknownRecord, NoSandbox.
         """
         clock = await self._sandbox(account_id)
-        now = self._now()
-        waits = await self._store.waits(clock, now=now)
-        if not waits.under_way:
-            due_at = None if waits.next_at is None else there(waits.next_at, ahead=clock.ahead)
-            here = there(now, ahead=clock.ahead)
-            await self._move(clock, to=next_stop(here, goal=to, due_at=due_at))
-        return await self.show(account_id)
+        view, is_silent = await self._looked(clock)
+        if is_silent and self._raise_silences is not None:
+            # Whoever looks for silences does so seldom.
+            await self._raise_silences(account_id)
+        if not view.under_way:
+            here = there(self._now(), ahead=clock.ahead)
+            await self._move(clock, to=next_stop(here, goal=to, due_at=view.next_due_at))
+            view = await self.show(account_id)
+        return view
 
     async def play(
         self,
@@ -190,13 +213,25 @@ class Clocks:
             look()
         return moved
 
-    async def _view(self, clock: Clock) -> ClockView:
+    async def _looked(self, clock: Clock) -> tuple[ClockView, bool]:
+        """How the clock stands, and whether a silence is due."""
         now = self._now()
-        waits = await self._store.waits(clock, now=now) if clock.sandbox else Waits()
-        return ClockView(
-            sandbox=clock.sandbox,
-            now=there(now, ahead=clock.ahead),
-            ahead_s=clock.ahead.total_seconds(),
-            next_due_at=None if waits.next_at is None else there(waits.next_at, ahead=clock.ahead),
-            under_way=waits.under_way,
+        here = there(now, ahead=clock.ahead)
+        shown = ClockView(clock.sandbox, here, clock.ahead.total_seconds())
+        if not clock.sandbox:
+            return shown, False
+        waits = await self._store.waits(clock, now=now)
+        own = await self._store.silence_thresholds(clock.account_id)
+        silent_at = [
+            waits.quiet[one.state] + one.after
+            for one in thresholds(own)
+            if one.after is not None and one.state in waits.quiet
+        ]
+        due = [at for at in silent_at if at > here]
+        if waits.next_at is not None:
+            due.append(there(waits.next_at, ahead=clock.ahead))
+        overdue = sum(at <= here for at in silent_at)
+        view = msgspec.structs.replace(
+            shown, next_due_at=min(due, default=None), under_way=waits.under_way + overdue
         )
+        return view, overdue > 0

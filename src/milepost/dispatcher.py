@@ -87,7 +87,7 @@ class Dispatcher:
         self._pacing = Pacing(
             store, steady_s=steady_s, go_on=self._go_on_with, holds=lambda: bool(self._held)
         )
-        self._settled: Callable[[Sequence[Settlement]], None] = lambda _: None
+        self._settled: tuple[Callable[[Sequence[Settlement]], None], ...] = ()
         self._queues: dict[str, deque[Claimed]] = {}
         self._turns: deque[str] = deque()
         self._in_turn: set[str] = set()
@@ -172,8 +172,8 @@ class Dispatcher:
         self._look_again.set()
         self._pacing.look()
 
-    def tell(self, settled: Callable[[Sequence[Settlement]], None]) -> None:
-        """Tells of every batch of attempts once it is settled."""
+    def tell(self, *settled: Callable[[Sequence[Settlement]], None]) -> None:
+        """Tells these of every batch of attempts once it is settled."""
         self._settled = settled
 
     # life
@@ -465,7 +465,8 @@ class Dispatcher:
         for settlement in settlements:
             self._leave(settlement.claimed)
         count_attempts(settlements, metrics=self._metrics)
-        self._settled(settlements)
+        for listener in self._settled:
+            listener(settlements)
         if self._running:
             with self._lock:
                 self._hold(heads)

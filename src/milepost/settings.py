@@ -12,6 +12,8 @@ from milepost.errors import SettingInvalid
 
 PREFIX = "MILEPOST_"
 
+_NETWORKS = ("allow_networks", "trusted_proxies")
+
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 """How a database URL of PostgreSQL begins; both mean the same."""
 
@@ -34,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_pending: how many deliveries may be pending before more are refused with 503.
     min_free_bytes: how much room on the database's disk is left alone: with less, 503.
     key_requests_per_s, key_requests_burst, key_requests_at_once: what one API key may ask for.
+    source_requests_per_s, source_requests_burst: how much one source may send.
+    trusted_proxies: networks of proxies whose word on a client's address is taken, separated by
+    commas.
     key_items_per_s, key_items_burst: how many orders and updates one API key may tell.
     max_connections: how many requests are sent at once.
     lease_s: how long a claimed lane is ours without a sign of life.
@@ -75,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_requests_per_s: Positive = 10_000
     key_requests_burst: Positive = 20_000
     key_requests_at_once: Positive = 500
+    source_requests_per_s: Positive = 10_000
+    source_requests_burst: Positive = 20_000
+    trusted_proxies: tuple[str, ...] = ()
     key_items_per_s: Positive = 50_000
     key_items_burst: Positive = 100_000
     max_connections: Positive = 512
@@ -146,7 +154,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
         if name not in hints:
             raise SettingInvalid(f"{variable} is not a setting; those are {_names(hints)}")
         parts = tuple(p.strip() for p in text.split(",") if p.strip())
-        values[name] = parts if name == "allow_networks" else text
+        values[name] = parts if name in _NETWORKS else text
     values.update({name: value for name, value in given.items() if value is not None})
     for name in values:
         _read_one(name, values)
@@ -156,7 +164,7 @@ def read_settings(environment: Mapping[str, str], **given: Any) -> Settings:
 def _read_one(name: str, values: Mapping[str, Any]) -> None:
     try:
         msgspec.convert({name: values[name]}, Settings, strict=False)
-        if name == "allow_networks":
+        if name in _NETWORKS:
             for network in values[name]:
                 ipaddress.ip_network(network)
     except (msgspec.ValidationError, ValueError) as error:

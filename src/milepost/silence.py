@@ -181,6 +181,14 @@ class Silences:
             self._look()
         return sum_
 
+    async def look_at(self, account_id: str) -> Looked:
+        """Looks at one account, which need not wait until all are looked at. Raises StoreError."""
+        await self.put_heard()
+        looked = await self._look_at(account_id)
+        if looked.told:
+            self._look()
+        return looked
+
     async def _look_at(self, account_id: str) -> Looked:
         now = await self._account_now(account_id)
         wanted = overdue(await self._store.silence_thresholds(account_id), now=now)
@@ -253,13 +261,18 @@ class Silences:
         await self._store.set_silence_thresholds(account_id, wanted, now=now)
         return await self.thresholds(account_id)
 
+    async def replace_thresholds(self, account_id: str, own: Own) -> Sequence[ThresholdView]:
+        """Sets those that are named, and all others to their defaults. Raises InvalidInput."""
+        await self.set_thresholds(account_id, own)
+        return await self.reset_thresholds(account_id, [s for s in DEFAULTS if s not in own])
+
     async def reset_thresholds(
-        self, account_id: str, states: Sequence[State] = ()
+        self, account_id: str, states: Sequence[State]
     ) -> Sequence[ThresholdView]:
-        """Goes back to the defaults of these, or of all. Raises InvalidInput."""
+        """Goes back to the defaults of these. Raises InvalidInput."""
         for state in states:
             check_threshold(state, None, field=state.value)
-        await self._store.reset_silence_thresholds(account_id, states or tuple(DEFAULTS))
+        await self._store.reset_silence_thresholds(account_id, states)
         return await self.thresholds(account_id)
 
     # reading

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import msgspec
 
@@ -21,13 +22,13 @@ from milepost.logs import logger
 from milepost.orders.lifecycle import ENDS, State
 from milepost.orders.model import FAKE_ORDER, REAL_ORDER
 from milepost.ports import Lease, Now, Store
+from milepost.ports.core import RECEIPT, UPDATE
 from milepost.ports.upkeep import Notice, Standing
 from milepost.secrecy import Secrecy
 
 ORDERS_READ_AT_ONCE = 500
 ORDERS_DROPPED_AT_ONCE = 100
 ROWS_AT_ONCE = 500
-UPDATE = "upd_"
 
 SHARE_OF_WORK = 3
 """It rests for this many times as long as the last part took: others come first."""
@@ -68,7 +69,7 @@ class Retention(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What an upkeep did: how many orders, kept updates and notices went, rows in all.
+    """What an upkeep did: how many orders, kept updates, receipts and notices went, rows in all.
 
     `expired` counts endpoints that lost a secret whose time was over, `looked_at` the orders that
     were old enough to be looked at.
@@ -77,6 +78,7 @@ class Report(msgspec.Struct, frozen=True):
     looked_at: int = 0
     orders: int = 0
     updates: int = 0
+    receipts: int = 0
     notices: int = 0
     expired: int = 0
     rows: int = 0
@@ -85,7 +87,12 @@ class Report(msgspec.Struct, frozen=True):
     @property
     def removed(self) -> Counter[str]:
         """How much of what went."""
-        return Counter(orders=self.orders, updates=self.updates, notices=self.notices)
+        return Counter(
+            orders=self.orders,
+            updates=self.updates,
+            receipts=self.receipts,
+            notices=self.notices,
+        )
 
     def plus(self, **more: float) -> Report:
         """The report with so much more."""
@@ -95,6 +102,14 @@ class Report(msgspec.Struct, frozen=True):
 
 
 Progress = Callable[[Report], None]
+
+
+class Old(Protocol):
+    """Counts or removes what is old and belongs to no order, up to a limit."""
+
+    def __call__(
+        self, account_id: str, *, before: str, until: datetime, limit: int
+    ) -> Awaitable[int]: ...
 
 
 def first_id(prefix: str, at: datetime) -> str:
@@ -237,6 +252,7 @@ class _Round:
             if self._retention.ended is not None:
                 until = self._now - self._retention.ended
                 await self._updates(account.account_id, until)
+                await self._receipts(account.account_id, until)
                 for prefix in (ENDPOINT_TEST, OPERATIONS):
                     await self._notices(account.account_id, prefix, until)
         return self._report.plus(seconds=round(time.perf_counter() - self._began, 3))
@@ -305,14 +321,23 @@ class _Round:
 
     async def _updates(self, account_id: str, until: datetime) -> None:
         act = self._store.old_quarantined if self._dry else self._store.drop_quarantined
-        before = first_id(UPDATE, until + ONE_TICK)
+        await self._of_no_order(act, account_id, UPDATE, until, what="updates")
+
+    async def _receipts(self, account_id: str, until: datetime) -> None:
+        act = self._store.old_receipts if self._dry else self._store.drop_receipts
+        await self._of_no_order(act, account_id, RECEIPT, until, what="receipts")
+
+    async def _of_no_order(
+        self, act: Old, account_id: str, prefix: str, until: datetime, *, what: str
+    ) -> None:
+        before = first_id(prefix, until + ONE_TICK)
         # What is only counted is there the next time too: it is counted all at once.
         limit = 2**31 - 1 if self._dry else ROWS_AT_ONCE
         count = limit
         while count == limit:
             count = await act(account_id, before=before, until=until, limit=limit)
             if count:
-                await self._tell(updates=count, rows=count)
+                await self._tell(**{what: count}, rows=count)
 
     async def _notices(self, account_id: str, prefix: str, until: datetime) -> None:
         after: Notice | None = None

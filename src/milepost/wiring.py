@@ -58,6 +58,7 @@ from milepost.secrecy import Secrecy
 from milepost.settings import POSTGRES_SCHEMES, Settings
 from milepost.silence import Silences
 from milepost.store.sqlite import SqliteStore
+from milepost.trends import Trends
 from milepost.upkeep import Retention, Upkeep
 from milepost.wiring_reconciling import Comparisons, comparisons
 from milepost.wiring_tracking import Tracking, tracking
@@ -120,6 +121,7 @@ class Hub:
     insights: Insights
     resends: Resends
     health: HealthWatch
+    trends: Trends
     attention: Attention
     silences: Silences
     provider: Provider
@@ -144,6 +146,7 @@ class Hub:
         await self.store.open()
         if self.vault.made:
             logger("wiring").warning("secret_key_made", file=self.vault.shown)
+        self.trends.start()
         if dispatch:
             self.health.start()
             self.upkeep.start()
@@ -168,6 +171,7 @@ class Hub:
         await self.resends.end()
         await self.dispatcher.stop(within_s=self.settings.stop_s)
         await self.health.stop()
+        await self.trends.stop()
         await self.upkeep.stop()
         if self.sender is not None:
             await self.sender.close()
@@ -337,7 +341,8 @@ def build(
         metrics=metrics,
     )
     health = HealthWatch(store, rooms=ROOMS, now=clock, look=dispatcher.look)
-    dispatcher.tell(health.note)
+    trends = Trends(store, now=clock)
+    dispatcher.tell(health.note, trends.note)
     clocks.wakes(dispatcher.look)
     pressure = Pressure(
         store,
@@ -356,6 +361,7 @@ def build(
         max_waiting=settings.max_waiting,
         admit=pressure.admit,
         metrics=metrics,
+        accepted=trends.accepted,
         tracing=traces,
     )
     silences = Silences(
@@ -369,6 +375,7 @@ def build(
     )
     intake.heard_by(silences.hear)
     clocks.wakes(silences.look_soon)
+    clocks.helped_by(silences.look_at)
     operations = Operations(
         store,
         rooms=ROOMS,
@@ -390,6 +397,7 @@ def build(
         dispatcher=dispatcher,
         operations=operations,
         secrecy=secrecy,
+        trends=trends,
         eraser=Eraser(store, now=clock, account_now=clocks.now),
         upkeep=_upkeep(
             settings,
@@ -440,6 +448,7 @@ def build(
             store,
             messages=intake.messages,
             now=clock,
+            account_now=clocks.now,
             new_id=new_id,
             token=secrets.token_bytes,
             clock=time.monotonic,

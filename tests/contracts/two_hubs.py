@@ -92,9 +92,7 @@ class Hub:
 
     def take(self, message: Message, *, now: datetime, trusted: bool = True) -> list[Move]:
         return [
-            self.hear(
-                msgspec.structs.replace(update, source="hub", trusted=trusted), now=now
-            )
+            self.hear(msgspec.structs.replace(update, source="hub", trusted=trusted), now=now)
             for update in message.updates
         ]
 

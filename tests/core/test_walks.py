@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from milepost.orders.events import EventType, Move, OrderEvent, Update, Verdict
 from milepost.orders.lifecycle import REASONS, Reason, State, allowed_next
 from milepost.orders.model import Order, PackedItem, Parcel, ParcelDetails, Weight, rolled_up
+from milepost.orders.move import OTHERWISE
 from tests.core import reading
 from tests.core.making import ARRIVAL, hear, minute, new_order, says
 
@@ -50,11 +51,17 @@ def updates(draw: st.DrawFn, order: Order, clock: int) -> Update:
         correction=draw(st.booleans()),
         trusted=draw(st.booleans()),
         note=draw(st.sampled_from([None, "", " ", "seen it", "seen it"])),
+        precedence=draw(st.sampled_from([0, 0, 10])),
+        covers=draw(st.sampled_from([(), (), tuple((s, None) for s in near[:3])])),
+        standing=draw(st.sampled_from([False, False, True])),
+        whole=draw(st.sampled_from([False, False, True])),
+        past=draw(st.sampled_from([False, False, True])),
     )
 
 
 def is_corrected(update: Update) -> bool:
-    return bool(update.correction and update.trusted and update.note and update.note.strip())
+    noted = update.correction and update.note and update.note.strip()
+    return bool(update.trusted and (noted or update.standing))
 
 
 # --- what has to hold after every single update ---------------------------------------------------
@@ -76,7 +83,8 @@ def check_event(before: Order, update: Update, told: Move) -> OrderEvent:
     assert event.reason is after.reason
     assert event.received_at == after.updated_at == ARRIVAL
     assert event.occurred_at == (update.occurred_at or ARRIVAL)
-    assert (event.source, event.raw, event.note) == (update.source, update.raw, update.note)
+    assert (event.source, event.raw) == (update.source, update.raw)
+    assert event.note == (OTHERWISE if event.correction and not update.note else update.note)
     changed = (before.state, before.reason) != (after.state, after.reason)
     assert event.type is (EventType.STATE_CHANGED if changed else EventType.UPDATED)
     return event
@@ -125,6 +133,9 @@ def check_parcels(before: Order, update: Update, after: Order) -> None:
             here = was.state or (State.SHIPPED if under_way else before.state)
             step = (here.value, parcel.state.value)
             legal = reading.NORMAL | (reading.CORRECTIONS if is_corrected(update) else set())
+            if update.standing:
+                # What lies between was never told.
+                legal |= {(a, d) for a, b in reading.NORMAL for c, d in reading.NORMAL if b == c}
             assert step[0] == step[1] or step in legal
         check_facts(was, parcel)
 

@@ -26,6 +26,8 @@ from milepost.dashboard import elsewhere
 from milepost.dashboard import routes as pages
 from milepost.delivery.model import DeliveryState, Reply, Request
 from milepost.emulators import shipmonk, withings
+from milepost.inbound import PREFIX
+from milepost.inbound import Door as Inbound
 from milepost.settings import Settings
 from milepost.wiring import Hub, build
 
@@ -177,6 +179,14 @@ def opened(
             *pages(hub),
         ),
         elsewhere=elsewhere(hub),
+        under={
+            PREFIX: Inbound(
+                hub.receiving,
+                hub.settings,
+                body_within_s=body_within_s,
+                clock=clock.seconds,
+            )
+        },
         body_within_s=body_within_s,
         clock=clock.seconds,
     )

@@ -22,7 +22,7 @@ def cli(tmp_path: Path) -> Iterator[CommandLine]:
 def test_the_first_account_makes_the_database(cli: CommandLine) -> None:
     opened = cli.ok("account", "add", "acme")
     assert cli.database.exists()
-    assert opened.keys() == {"account_id", "name", "created_at"}
+    assert opened.keys() == {"account_id", "name", "created_at", "sandbox"}
     assert re.fullmatch(r"acc_[0-9a-z]{26}", opened["account_id"])
     assert opened["created_at"].endswith("Z")
     assert cli.ok("account", "list") == {"accounts": [opened]}

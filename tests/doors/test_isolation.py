@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from milepost.api.app import ROUTES
 from milepost.api.door import Route
 from milepost.api.examples import REQUESTS
-from tests.doors.desk import Answer, Desk
+from milepost.ports.receiving import Source
+from tests.doors.desk import START, Answer, Desk
 
 NAMED = [
     route
@@ -25,21 +27,53 @@ UNKNOWN = {
     "store": "nowhere",
     "client_id": "nobody",
     "resend_id": "rsd_00000000000000000000000000",
+    "reconciliation_id": "rec_00000000000000000000000000",
+    "source": "nobody",
+    "source": "nothing",
+    "receipt_id": "rcp_00000000000000000000000000",
 }
 BODIES: dict[str, Any] = {
     "changeClient": {"name": "mine now"},
     "replaceOrder": {},
     "requireActions": {"customs": True},
     "splitOrder": {"parts": [{"order_key": "x", "lines": [{"sku": "PEN", "quantity": 1}]}]},
+    "reconcileSource": {"dry_run": True},
     "rotateSecret": {},
     "eraseOrder": {},
     "changeEndpoint": {"description": "mine now"},
+    "changeSource": {"trusted": True},
 }
 
 
 def said(answer: Answer) -> tuple[int, dict[str, Any]]:
     """An answer without what differs from request to request."""
     return answer.status, {k: v for k, v in answer.json.items() if k != "request_id"}
+
+
+def a_reconciliation(desk: Desk) -> str:
+    """The id of a comparison with the provider of a source of this account."""
+    access = {"api_key": "hidden", "base_url": "https://provider.example"}
+    source = Source(
+        account_id=desk.account_id,
+        source="hidden-source",
+        kind="shipmonk",
+        digest="0" * 64,
+        store="theirs",
+        stores={},
+        networks=(),
+        precedence=0,
+        trusted=False,
+        options=b"{}",
+        credentials=b"{}",
+        read_access=msgspec.json.encode(access),
+        created_at=START,
+        updated_at=START,
+    )
+    desk.run(desk.hub.store.put_source(source))
+    begun = desk.post("/v1/sources/hidden-source/reconcile", {})
+    assert begun.status == 202, begun.body
+    name: str = begun.json["reconciliation_id"]
+    return name
 
 
 @pytest.fixture
@@ -55,6 +89,11 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
     client = other.post("/v1/clients", {"name": "hidden-client", "billing_id": "hidden-billing"})
     since = {"endpoint_id": endpoint_id, "since": "2026-01-01T00:00:00Z"}
     (resend,) = other.post("/v1/resends/latest", since).json["resends"]
+    told = {"source": "hidden-source", "kind": "withings", "store": "theirs"}
+    path = other.post("/v1/sources", told).json["path"]
+    message = {"customer_id": "1", "customer_ref": "hidden-key", "status": "CREATED"}
+    assert other.post(path, message).status == 200
+    (receipt,) = other.get("/v1/receipts").json["receipts"]
     desk.endpoint()
     desk.order()
     ids = {
@@ -64,6 +103,9 @@ def foreign(desk: Desk) -> tuple[Desk, dict[str, str]]:
         "store": "theirs",
         "client_id": client.json["client"]["client_id"],
         "resend_id": resend["resend_id"],
+        "reconciliation_id": a_reconciliation(other),
+        "source": "hidden-source",
+        "receipt_id": receipt["receipt_id"],
     }
     return desk, ids
 
@@ -117,6 +159,10 @@ def test_no_list_shows_what_is_foreign(foreign: tuple[Desk, dict[str, str]]) -> 
         "/v1/stores",
         "/v1/clients",
         "/v1/resends",
+        "/v1/reconciliations",
+        "/v1/sources",
+        "/v1/receipts",
+        "/v1/receipts?source=hidden-source",
         "/v1/deliveries/undelivered",
         f"/v1/deliveries/undelivered?endpoint={ids['endpoint_id']}",
     ):

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milepost.api.bodies import OrderBody, order_input
-from milepost.api.limits import MOST_REMEMBERED, Bucket, Limits
+from milepost.api.limits import MOST_REMEMBERED, Limits
 from milepost.api.problems import TYPE_PREFIX
 from milepost.auth import Principal
 from milepost.errors import RateLimited
+from milepost.exchange import Bucket
 from milepost.settings import Settings
 from tests.doors.desk import Answer, Desk, opened
 

@@ -80,7 +80,17 @@ def test_what_was_erased_has_no_bytes(sending: Desk) -> None:
     assert (one["body"], one["body_encoding"], one["content_type"]) == (None, None, None)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "after=x", "since=yesterday", "a=b"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "after=x",
+        "since=yesterday",
+        "since=0001-01-01T00:00:00%2B05:00",
+        "a=b",
+    ],
+)
 def test_a_bad_parameter_is_refused(desk: Desk, query: str) -> None:
     endpoint_id = desk.endpoint()["endpoint"]["endpoint_id"]
     assert desk.get(f"/v1/endpoints/{endpoint_id}/deliveries?{query}").status == 422

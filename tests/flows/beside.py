@@ -17,10 +17,10 @@ from milepost.api.app import create_app
 from milepost.cli.web import serve_until
 from milepost.contracts.read_access import Access
 from milepost.emulators import shipmonk, withings
+from milepost.intake import OrderInput, UpdateInput, UpdateResult
 from milepost.net.carriers import CarrierWire
 from milepost.net.guard import Guard
 from milepost.net.providers import LARGEST_ANSWER, provider_of
-from milepost.intake import OrderInput, UpdateInput, UpdateResult
 from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.orders.model import Order, OrderContent
@@ -81,20 +81,20 @@ class Beside:
         self.source = msgspec.structs.replace(self.source, **given)
 
     def forward(self, by: timedelta) -> None:
-        for house in (self.provider, self.ours):
-            house.clock.at += by
+        for each in (self.provider, self.ours):
+            each.clock.at += by
 
     async def both(self, key: str, *states: State, **facts: Any) -> None:
         """An order that both have, in these states."""
-        for house in (self.provider, self.ours):
-            await house.order(key)
+        for each in (self.provider, self.ours):
+            await each.order(key)
         for state in states:
             await self.both_hear(key, state, **facts)
 
     async def both_hear(self, key: str, state: State, **facts: Any) -> None:
         self.forward(timedelta(seconds=1))
-        for house in (self.provider, self.ours):
-            told = await house.update(key, state, **facts)
+        for each in (self.provider, self.ours):
+            told = await each.update(key, state, **facts)
             assert told.verdict is Verdict.APPLIED, told
 
     async def lost(self, key: str, state: State | None = None, **facts: Any) -> None:

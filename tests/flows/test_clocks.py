@@ -25,6 +25,7 @@ from milepost.orders.lifecycle import State
 from milepost.orders.model import Order, OrderContent
 from milepost.orders.tracking import Ending
 from milepost.ports import Account, DeliveryFilter, OrderFilter, OrderRef, Page
+from milepost.ports.silence import SilenceFilter
 from milepost.ports.withings import ClientApplication
 from milepost.provider import ClientInput, ReplacementInput
 from milepost.rules import EndpointInput
@@ -93,6 +94,7 @@ async def room(folder: Path, *, database: str = "sqlite", **given: Any) -> Async
         clocks = Clocks(
             hub.store, now=at.clock, pause=lambda _s: asyncio.sleep(0.002), patience_s=20
         )
+        clocks.helped_by(hub.silences.look_at)
         clocks.wakes(hub.dispatcher.look, hub.provider.rehearsals.look, hub.tracking.tracker.look)
         yield Room(at, clocks)
 
@@ -300,7 +302,8 @@ def test_a_schedule_of_a_hundred_retries_plays_through_in_order(
         seen: list[datetime] = []
         view = await at.play(9 * HOUR, told=lambda v: seen.append(v.now))
         assert view.now == START + 9 * HOUR
-        assert (view.under_way, view.next_due_at) == (0, None)
+        # Only that nobody has done anything about the order for a day.
+        assert (view.under_way, view.next_due_at) == (0, START + DAY)
         store = at.house.hub.store
         (delivery,), _ = await store.deliveries(SANDBOX, wanted=DeliveryFilter(), page=Page())
         assert (delivery.state, delivery.attempts) == (DeliveryState.ABANDONED, 101)
@@ -488,3 +491,27 @@ def test_the_time_of_an_account_that_is_no_sandbox_is_looked_up_once(tmp_path: P
         assert await clocks.now("acc_nobody") == START
 
     play(case, tmp_path)
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_silence_is_raised_when_it_is_due_and_not_when_the_walk_ends(
+    tmp_path: Path, database: str
+) -> None:
+    async def case(at: Room) -> None:
+        order = await at.order("K1")
+        await at.update("K1", S.PICKING)
+        assert (await at.clocks.show(SANDBOX)).next_due_at == START + DAY
+        await at.play(5 * DAY)
+        found, _ = await at.house.hub.store.silences(SANDBOX, wanted=SilenceFilter(), page=Page())
+        assert [(s.order_id, s.since_at, s.raised_at) for s in found] == [
+            (order.order_id, START, START + DAY)
+        ]
+        await at.update("K1", S.PACKING)
+        await at.play(DAY)
+        found, _ = await at.house.hub.store.silences(SANDBOX, wanted=SilenceFilter(), page=Page())
+        assert [(s.state, s.raised_at) for s in found] == [
+            (S.PACKING, START + 6 * DAY),
+            (S.PICKING, START + DAY),
+        ]
+
+    play(case, tmp_path, database=database)

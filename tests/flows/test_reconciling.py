@@ -160,7 +160,8 @@ def test_a_word_that_leads_back_is_refused_unless_the_source_is_trusted(
     tmp_path: Path, kind: str
 ) -> None:
     async def case(at: Beside) -> None:
-        await at.both("K1", *TO_SHIPPED)
+        await at.both("K1", *TO_SHIPPED, S.IN_TRANSIT)
+        at.forward(timedelta(seconds=1))
         await at.ours.update("K1", S.RETURNING)
         run = await at.compare()
         (found,) = await at.found(run)
@@ -172,7 +173,7 @@ def test_a_word_that_leads_back_is_refused_unless_the_source_is_trusted(
         (found,) = await at.found(run)
         assert found.verdict is Verdict.APPLIED, found
         order = await at.order("K1")
-        assert order.state is S.SHIPPED
+        assert order.state is S.IN_TRANSIT
         (*_, last) = await at.ours.hub.store.history(
             order.account_id, order.order_id, after=0, limit=100
         )
@@ -238,8 +239,8 @@ def test_a_store_of_theirs_may_have_another_name_here(tmp_path: Path) -> None:
         run = await at.compare()
         assert (run.asked, run.applied) == (1, 1)
         at.set_up(store="", stores={"2": "main"})
-        (found,) = await at.found(await at.compare(choice=Everything()))
-        assert found.kind is Kind.UNKNOWN_THERE
+        run = await at.compare(choice=Everything())
+        assert (run.state, run.why) == (RunState.FAILED, "HTTP 400")
 
     play(case, tmp_path, "shipmonk")
 
@@ -415,7 +416,8 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, database: str
         assert {one.verdict for one in found} == {Verdict.APPLIED}
         assert not any(one.pending for one in found)
         assert sorted(one.order_key for one in found) == keys
-        # What was through is not asked for again, and nobody is told anything twice.
+        # What was through is not asked for again; what may have been done is looked at. Nobody
+        # is told anything twice.
         assert second.asked == [keys[3:6], keys[6:]]
         for key in keys:
             order = await at.order(key)
@@ -508,7 +510,7 @@ def test_what_was_begun_is_gone_on_with_by_whoever_dispatches(tmp_path: Path) ->
 
 def test_thousands_of_orders_are_never_in_hand_at_once(tmp_path: Path) -> None:
     async def case(at: Beside) -> None:
-        told = [OrderInput("main", f"K{n:05}", OrderContent()) for n in range(2_500)]
+        told = [OrderInput("main", f"K{n:05}", OrderContent()) for n in range(1_200)]
         for start in range(0, len(told), 500):
             await at.ours.hub.intake.orders(ACCOUNT, told[start : start + 500])
         script = all_in("VERIFIED")
@@ -521,10 +523,10 @@ def test_thousands_of_orders_are_never_in_hand_at_once(tmp_path: Path) -> None:
         run = await at.reconciling.run(begun, progress=lambda run: steps.append(run.examined))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert (run.examined, run.asked, run.differences) == (2_500, 2_500, 2_500)
+        assert (run.examined, run.asked, run.differences) == (1_200, 1_200, 1_200)
         assert max(map(len, script.asked)) == 50
         assert steps == sorted(steps)
-        assert len(set(steps)) >= 50
+        assert len(set(steps)) >= 24
         assert peak < 16 * 1024 * 1024
 
     play(case, tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("src", "sdk/src", "benchmarks", "tools")
+SOURCES = ("src", "sdk/src", "benchmarks", "examples", "tools")
 NOT_OURS = {".git", ".venv", ".lock", "build", "dist", "__pycache__"}
 
 

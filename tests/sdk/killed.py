@@ -1,4 +1,4 @@
-"""A merchant whose processes are killed: `python -m tests.sdk.killed serve|work …` in its folder."""
+"""A merchant whose processes are killed: `python -m tests.sdk.killed work 4` in its folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inbox() -> Inbox[Any]:
 class Silent(WSGIRequestHandler):
     """Says nothing of requests."""
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Nothing."""
 
 
@@ -80,3 +80,5 @@ if __name__ == "__main__":
             serve(unanswered=True)
         case ["work", alive]:
             work(alive=int(alive))
+        case other:
+            raise SystemExit(f"unknown: {other}")

@@ -6,7 +6,7 @@ import ast
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -111,11 +111,7 @@ def rows(folder: Path, text: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-@pytest.fixture(params=sorted(SERVED))
-def framework(request: pytest.FixtureRequest) -> Iterator[str]:
-    yield request.param
-
-
+@pytest.mark.parametrize("framework", sorted(SERVED))
 def test_an_example_of_a_framework_does_each_notification_once(
     framework: str, tmp_path: Path
 ) -> None:

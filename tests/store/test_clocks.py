@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from milepost.delivery.health import Health, Pulse
@@ -17,6 +18,8 @@ from milepost.orders.model import Order
 from milepost.ports import Account, Changes, Judged, Lease, OrderRef, Snapshot, Store
 from milepost.ports.clocks import Clock, Waits
 from milepost.ports.rehearsals import Rehearsal
+from milepost.store.postgres.session import Session as PostgresSession
+from milepost.store.sqlite.session import Session as SqliteSession
 from tests.store.desk import ME, NOW, Desk, Run, an_order, at
 from tests.store.test_trackings import a_parcel, a_source, claim, put, settle, ship, watched
 
@@ -39,7 +42,7 @@ def clock(desk: Desk) -> Clock:
 
 def waits(desk: Desk, now: Any = NOW) -> Waits:
     found: Waits = desk.run(desk.store.waits(clock(desk), now=now))
-    return found
+    return msgspec.structs.replace(found, quiet={})
 
 
 def forward(desk: Desk, by: timedelta, now: Any = NOW) -> bool:
@@ -253,3 +256,40 @@ def test_an_intake_of_an_account_whose_clock_is_ours_is_told_nothing_of_clocks(d
         desk.store.change_orders([OrderRef(desk.account_id)], decide=decide, lease=lease, now=NOW)
     )
     assert snapshots[0].ahead == {}
+
+
+def test_the_first_order_of_each_state_says_since_when_it_is_quiet(sandbox: Desk) -> None:
+    sandbox.place("K1")
+    sandbox.place("K2", state_at=at(-60))
+    sandbox.place("K3", state=State.PICKING, state_at=at(5))
+    found = sandbox.run(sandbox.store.waits(clock(sandbox), now=NOW))
+    assert found.quiet == {State.CREATED: at(-60), State.PICKING: at(5)}
+
+
+def test_intakes_ask_nothing_of_clocks_while_none_was_moved(
+    desk: Desk, sandbox: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counting(original: Callable[..., Any]) -> Callable[..., Any]:
+        def count(session: Any, statement: str, /, **values: Any) -> Any:
+            asked.append(statement)
+            return original(session, statement, **values)
+
+        return count
+
+    for kind in (SqliteSession, PostgresSession):
+        for method in ("row", "rows"):
+            monkeypatch.setattr(kind, method, counting(getattr(kind, method)))
+    endpoint = desk.endpoint()
+    for n in range(2):
+        desk.place(f"A{n}", to=[endpoint])
+    asked.clear()
+    for n in range(5):
+        order = desk.place(f"B{n}", to=[endpoint])
+        desk.move(order, State.SUBMITTED, to=[endpoint])
+    assert not [name for name in asked if "clock" in name]
+    forward(sandbox, HOUR)
+    desk.place("C1", to=[endpoint])
+    # Whoever is ahead is looked up again once, and nothing else is.
+    assert len([name for name in asked if "clocks_ahead" in name]) <= 1

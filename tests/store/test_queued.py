@@ -28,7 +28,7 @@ def page_of(
     until: datetime = LATER,
     endpoint_id: str = "ep_a",
 ) -> QueuedPage:
-    asked = {"since": since, "until": until, "page": Page(after, limit)}
+    asked: dict[str, Any] = {"since": since, "until": until, "page": Page(after, limit)}
     found: QueuedPage = desk.run(desk.store.queued(desk.account_id, endpoint_id, **asked))
     return found
 

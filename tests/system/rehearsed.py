@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -66,6 +67,7 @@ def key_and_word(notification: Notification) -> tuple[str, str]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
         """Nothing: a client that hangs up is no error of a test."""
@@ -77,13 +79,18 @@ class Rehearsed:
     Each way to be bad is a method that a subclass overrides.
     """
 
-    def __init__(self, contract: str) -> None:
+    def __init__(self, contract: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.receiver = RECEIVERS[contract]()
+        self._tls = tls
         self.books = Books()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Rehearsed:
         self._server = _Server(("127.0.0.1", 0), self._requests())
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -97,7 +104,8 @@ class Rehearsed:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     @property
     def url(self) -> str:
@@ -119,6 +127,9 @@ class Rehearsed:
 
     def again(self, notification: Notification) -> int:
         return 204
+
+    def tell(self, key: str, word: str) -> dict[str, Any]:
+        return {"state": word, "work": self.books.work[key]}
 
     def work(self, notification: Notification) -> int:
         key, word = key_and_word(notification)
@@ -155,7 +166,7 @@ class Rehearsed:
             def do_GET(self) -> None:
                 key = self.path.rpartition("/")[2]
                 _, word = rehearsed.books.states.get(key, (0, ""))
-                told = {"state": word, "work": rehearsed.books.work[key]}
+                told = rehearsed.tell(key, word)
                 self._say(200 if word else 404, {}, json.dumps(told).encode())
 
             def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -241,6 +252,21 @@ class Redirects(Rehearsed):
 class BreaksOnTheUnknown(Rehearsed):
     def answer(self, notification: Notification) -> int:
         return super().answer(notification) if notification.known else 500
+
+
+class IsStrictAboutFields(Rehearsed):
+    def reply(self, headers: Any, body: bytes) -> tuple[int, dict[str, str]]:
+        return (400, {}) if b"milepost_conformance" in body else super().reply(headers, body)
+
+
+class TellsTheTime(Rehearsed):
+    def tell(self, key: str, word: str) -> dict[str, Any]:
+        return {**super().tell(key, word), "asked": time.monotonic_ns()}
+
+
+class SpeaksInItsOwnWords(Rehearsed):
+    def tell(self, key: str, word: str) -> dict[str, Any]:
+        return {"state": "somewhere", "work": 1}
 
 
 class KnowsOneSignature(Rehearsed):

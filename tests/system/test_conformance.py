@@ -15,6 +15,7 @@ from milepost.rehearsal.conformance.rules import RULES, rules_of
 from milepost.rehearsal.sends import endpoint_at
 from milepost_receiver import Receiver, ShipMonkNotification
 from tests.doors.command_line import CommandLine, Said, command_line
+from tests.net.certificates import self_signed, server_side
 from tests.system import rehearsed
 from tests.system.rehearsed import PROOFS, Rehearsed
 
@@ -81,6 +82,8 @@ FORGED = {
         (rehearsed.Slow, {"in_time"}),
         (rehearsed.HangsUp, {"keep_alive"}),
         (rehearsed.BreaksOnTheUnknown, {"unknown_status"}),
+        (rehearsed.IsStrictAboutFields, {"unknown_field"}),
+        (rehearsed.SpeaksInItsOwnWords, {"once", "right_state", "retry_after_refusal"}),
         (rehearsed.KnowsOneSignature, {"rotation"}),
         (rehearsed.RemembersWhatItRefused, {"retry_after_refusal"}),
         (rehearsed.CanTakeLittle, {"big_body"}),
@@ -160,12 +163,30 @@ def test_what_cannot_be_checked_says_what_is_missing(cli: CommandLine) -> None:
     assert said.code == 0
 
 
+def test_a_state_that_changes_by_itself_proves_nothing(cli: CommandLine) -> None:
+    with rehearsed.TellsTheTime("standard") as receiver:
+        found = by_verdict(checked(cli, receiver, "standard", "--json"))
+    assert found["fail"] == {}
+    assert found["not_checked"]["once"] == "what it says of an order changes by itself"
+
+
 def test_of_a_receiver_that_takes_nothing_nothing_else_is_said(cli: CommandLine) -> None:
     said = cli("conformance", "http://127.0.0.1:9/", "--secret", rehearsed.SECRET, "--json")
     found = by_verdict(said)
     assert set(found["fail"]) == {"accepts"}
     assert "connection refused" in found["fail"]["accepts"]
     assert set(found["not_checked"].values()) >= {"it accepts no correct notification yet"}
+    assert said.code == 1
+
+
+def test_a_certificate_that_nobody_can_trust_is_named(cli: CommandLine) -> None:
+    certificate = self_signed(cli.folder)
+    with Rehearsed("standard", tls=server_side(certificate)) as receiver:
+        said = cli("conformance", receiver.url, *PROOFS["standard"], "--json")
+    found = by_verdict(said)
+    assert set(found["fail"]) == {"tls"}
+    assert "certificate" in found["fail"]["tls"]
+    assert found["not_checked"]["accepts"] == "no TLS connection could be made"
     assert said.code == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,17 +211,17 @@ def test_what_cannot_be_played_is_refused_in_one_line(
     assert "whsec_short" not in said.err
 
 
-@pytest.mark.processes
-def test_through_a_hub_the_truth_comes_out_whatever_goes_wrong_on_the_way(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rehearsed, tuple[str, ...]]]:
+    """A running hub with a receiver, and how it is told things."""
     assert SIGNING_SECRET == OUR_SECRET
+    folder = tmp_path_factory.mktemp("hub")
     with (
         Rehearsed("shipmonk") as receiver,
-        town(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}") as running,
+        town(folder, f"sqlite:///{folder / 'hub.db'}") as running,
     ):
-        hub = running.start("serve", "--port", "0")
-        key = hub.ready["api_key"]
+        serving = running.start("serve", "--port", "0")
+        key = serving.ready["api_key"]
         endpoint = {
             "contract": "shipmonk",
             "url": receiver.url,
@@ -231,11 +233,20 @@ def test_through_a_hub_the_truth_comes_out_whatever_goes_wrong_on_the_way(
                 "signature_secret": "our-secret",
             },
         }
-        assert hub.ask("POST", "/v1/endpoints", endpoint, key=key).status == 201
-        report = cli.ok(
-            *("simulate", "all", "--through-hub", "--to", hub.ready["url"], "--api-key", key),
-            *("--seed", "8", "--chaos", "duplicate=0.3,reorder=0.3,drop,delay"),
-        )
+        assert serving.ask("POST", "/v1/endpoints", endpoint, key=key).status == 201
+        yield receiver, ("--through-hub", "--to", serving.ready["url"], "--api-key", key)
+
+
+Hub = tuple[Rehearsed, tuple[str, ...]]
+
+
+@pytest.mark.processes
+def test_through_a_hub_the_truth_comes_out_whatever_goes_wrong_on_the_way(
+    cli: CommandLine, hub: Hub
+) -> None:
+    receiver, through = hub
+    chaos = "duplicate=0.3,reorder=0.3,drop,delay"
+    report = cli.ok("simulate", "all", *through, "--seed", "8", "--chaos", chaos)
     assert report["good"] is True
     assert report["lost"] == 0
     assert set(report["deliveries"]) == {"acknowledged"}
@@ -246,3 +257,47 @@ def test_through_a_hub_the_truth_comes_out_whatever_goes_wrong_on_the_way(
     assert all(order["state"] == order["truth"] for order in report["orders"])
     for order in report["orders"]:
         assert order["order_key"] in receiver.books.states
+
+
+@pytest.mark.processes
+def test_what_is_lost_on_the_way_to_a_hub_is_told_and_fails_nothing(
+    cli: CommandLine, hub: Hub
+) -> None:
+    _, through = hub
+    said = cli("simulate", "cancelled", *through, "--seed", "77", "--chaos", "lose")
+    assert said.code == 0
+    assert "1 never told" in said.out
+    assert "--seed 77 tells the same again" in said.err
+
+
+@pytest.mark.processes
+def test_a_receiver_is_sent_what_the_hub_would_send(cli: CommandLine, hub: Hub) -> None:
+    receiver, through = hub
+    words = ("simulate", "two_parcels", "--seed", "21")
+    cli.ok(*words, *through)
+    by_hub = [one for one in receiver.books.requests if b"SIM-21-" in one[1]]
+    with Rehearsed("shipmonk") as other:
+        played(cli, other, "shipmonk", *words[1:])
+    by_us = other.books.requests
+    assert len(by_us) == len(by_hub) > 5
+    for (our_headers, our_body), (headers, body) in zip(by_us, by_hub, strict=True):
+        assert list(our_headers) == list(headers)
+        same = ("User-Agent", "content-type", "authorization", "milepost-attempt")
+        for name in same:
+            assert our_headers.get(name) == headers.get(name)
+        assert our_headers["milepost-sequence"] == headers["milepost-sequence"]
+        assert our_headers["milepost-previous"] == headers["milepost-previous"]
+        ours, theirs = json.loads(our_body), json.loads(body)
+        assert list(ours) == list(theirs)
+        # The hub has its own store, and its own clock for when it learned of something.
+        for told in (ours, theirs):
+            del told["store"], told["updated_at"]
+        assert ours == theirs
+
+
+def test_the_pace_is_kept(cli: CommandLine) -> None:
+    with Rehearsed("standard") as receiver:
+        began = time.monotonic()
+        # Two minutes, of which three hundred seconds pass in one.
+        played(cli, receiver, "standard", "cancelled", "--speed", "300")
+        assert time.monotonic() - began >= 0.39

@@ -105,9 +105,11 @@ def test_a_command_that_is_killed_on_the_way_can_be_begun_again(stage: Stage) ->
     now = datetime.fromisoformat(stage.ask("GET", "/v1/clock")["now"])
     goal = (now + timedelta(minutes=10)).isoformat()
     words = (sys.executable, "-m", "milepost.cli", "clock", "advance", "--to", goal)
-    words += ("--account", "rehearsal")
     walking = subprocess.Popen(
-        words, env=stage.town.settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        (*words, "--account", "rehearsal"),
+        env=stage.town.settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     until(lambda: len(stage.receiver.words("killed")) >= 3)
     walking.send_signal(signal.SIGKILL)

@@ -42,7 +42,7 @@ from milepost_receiver.headers import HeaderSource
 from milepost_receiver.inbox import Fetched, Inbox, Kept
 from milepost_receiver.inbox_work import Entry, Worked, Worker
 from milepost_receiver.notification import Notification
-from milepost_receiver.operational import OperationalNotification
+from milepost_receiver.operational import OperationalNotification, SilentOrder
 from milepost_receiver.receiver import Receiver
 from milepost_receiver.replay import Filled, Replay
 from milepost_receiver.seen import DbSeen, MemorySeen, Seen, SqliteSeen
@@ -98,6 +98,7 @@ __all__ = [
     "ShipMonkPackage",
     "SignatureInvalid",
     "SignatureMissing",
+    "SilentOrder",
     "SqliteSeen",
     "StandardNotification",
     "StandardOrder",

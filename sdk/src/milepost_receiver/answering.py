@@ -43,7 +43,8 @@ def keep(inbox: Inbox[Any], headers: HeaderSource, body: bytes) -> Reply:
 
 def refusal(error: ReceiverError) -> Reply:
     """The class of the error and what it means; where it is at fault stays in your log."""
-    said = {"error": type(error).__name__, "message": " ".join(str(type(error).__doc__).split())}
+    name = type(error).__name__
+    said = {"error": name, "message": " ".join((type(error).__doc__ or name).split())}
     return Reply(error.http_status, json.dumps(said).encode())
 
 

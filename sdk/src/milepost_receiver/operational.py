@@ -1,4 +1,7 @@
-"""Operational events: what happened to an endpoint and not to an order; Milepost's own contract."""
+"""Operational events: what happened to an endpoint, and orders that nothing is heard of.
+
+They are of Milepost's own contract alone.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,39 @@ TYPES = frozenset(
         "endpoint.paused",
         "endpoint.resumed",
         "delivery.abandoned",
+        "order.silent",
+        "order.moved_again",
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilentOrder:
+    """An order of which nothing was heard for too long, since `since`, in `state`.
+
+    `kind` is state_too_long or carrier_silent; `after_s` the threshold in seconds that was over.
+    `ended_at` and `ended_state` say when it moved again and where to, None while it is silent.
+    """
+
+    number: int
+    order_id: str
+    store: str | None
+    order_key: str | None
+    kind: str
+    state: str
+    since: datetime
+    after_s: int
+    raised_at: datetime
+    ended_at: datetime | None
+    ended_state: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationalNotification(Notification):
     """Something that happened to one of the account's endpoints, which `endpoint_id` names.
+
+    Where it happened to orders instead, `endpoint_id` is None, `count` is how many fell silent or
+    moved again, and `orders` are the first of them.
 
     Its events are numbered from 1 under `subject`, which stands where an order's id would.
     `state` is active or paused; `cause` is operator, receiver or rule; `since` is when the trouble
@@ -35,7 +64,7 @@ class OperationalNotification(Notification):
     type: str
     timestamp: datetime
     subject: str
-    endpoint_id: str
+    endpoint_id: str | None
     contract: str | None
     url: str | None
     description: str | None
@@ -48,6 +77,8 @@ class OperationalNotification(Notification):
     last_outcome: str | None
     abandoned: int
     what_to_do: str | None
+    count: int = 0
+    orders: tuple[SilentOrder, ...] = ()
 
 
 def parse_with_operational(
@@ -70,13 +101,14 @@ def parse_with_operational(
     facts = {**facts, "sequence": sequence, "order_id": subject}
     endpoint = data.record("endpoint")
     kind = envelope.text("type")
+    count = data.whole_or_none("count")
     return OperationalNotification(
         **facts,
         known=kind in TYPES,
         type=kind,
         timestamp=envelope.moment("timestamp"),
         subject=subject,
-        endpoint_id=endpoint.text("endpoint_id"),
+        endpoint_id=endpoint.text("endpoint_id") if count is None else None,
         contract=endpoint.text_or_none("contract"),
         url=endpoint.text_or_none("url"),
         description=endpoint.text_or_none("description"),
@@ -89,4 +121,22 @@ def parse_with_operational(
         last_outcome=data.text_or_none("last_outcome"),
         abandoned=data.whole_or_none("abandoned") or 0,
         what_to_do=data.text_or_none("what_to_do"),
+        count=count or 0,
+        orders=tuple(_silent_order(one) for one in data.records("orders")),
+    )
+
+
+def _silent_order(one: Fields) -> SilentOrder:
+    return SilentOrder(
+        number=one.whole("number"),
+        order_id=one.text("order_id"),
+        store=one.text_or_none("store"),
+        order_key=one.text_or_none("order_key"),
+        kind=one.text("kind"),
+        state=one.text("state"),
+        since=one.moment("since"),
+        after_s=one.whole("after_s"),
+        raised_at=one.moment("raised_at"),
+        ended_at=one.moment_or_none("ended_at"),
+        ended_state=one.text_or_none("ended_state"),
     )

@@ -30,7 +30,8 @@ def webhook(inbox: Inbox[Any]) -> Callable[..., Iterable[bytes]]:
     def receive(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         reply = _reply(inbox, environ)
         length = ("Content-Length", str(len(reply.body)))
-        start_response(reply.line, [("Content-Type", CONTENT_TYPE), length])
+        headers = [("Content-Type", CONTENT_TYPE), length] if reply.body else []
+        start_response(reply.line, headers)
         return [reply.body]
 
     return receive

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -25,10 +26,13 @@ from milepost.api import (
     health,
     intake,
     queued,
+    receiving,
+    reconciling,
     records,
     resends,
     secrecy,
     setup,
+    silence,
     tracking,
     undelivered,
     warehouses,
@@ -39,15 +43,13 @@ from milepost.api.door import (
     Door,
     Nothing,
     Route,
-    Scope,
-    Send,
     refuse,
 )
 from milepost.api.limits import Limits
 from milepost.api.openapi import document
 from milepost.api.problems import NoSuchPath, Status, Unexpected
-from milepost.api.reading import Receive
 from milepost.auth import Authenticator
+from milepost.exchange import Receive, Scope, Send
 from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE, logger
 from milepost.metrics import Metrics
 from milepost.wiring import Hub
@@ -58,6 +60,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *queued.ROUTES,
     *records.ROUTES,
     *resends.ROUTES,
+    *reconciling.ROUTES,
     *setup.ROUTES,
     *warehouses.ROUTES,
     *fulfillment.ROUTES,
@@ -65,8 +68,10 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *secrecy.ROUTES,
     *erasure.ROUTES,
     *attention.ROUTES,
+    *silence.ROUTES,
     *clocks.ROUTES,
     *tracking.ROUTES,
+    *receiving.ROUTES,
     *diagrams.ROUTES,
     *health.ROUTES,
 )
@@ -90,6 +95,7 @@ def create_app(
     routes: Sequence[Route[Any, Any]] = ROUTES,
     beside: Sequence[Path] = (),
     elsewhere: Asgi | None = None,
+    under: Mapping[str, Asgi] = MappingProxyType({}),
     lifespan: Callable[[FastAPI], Any] | None = None,
     body_within_s: float = BODY_WITHIN_S,
     clock: Callable[[], float] = time.monotonic,
@@ -99,7 +105,7 @@ def create_app(
 
     `routes` are those that it has; a process that only sends shows no more than its health.
     `beside` are what other doors add, which publish themselves; `elsewhere` answers browsers at an
-    address where there is nothing.
+    address where there is nothing; `under` answers all paths that begin with a first part.
 
     `clock` counts the seconds for which a key is remembered and in which it may ask for so much.
     With `log_requests` each request is a line in the log.
@@ -125,6 +131,7 @@ def create_app(
         if "{" not in path:
             app.doors[path] = door
     app.router.routes.extend(beside)
+    app.under = under
     app.router.default = _no_such_path(elsewhere)
     app.outside = Envelope(app.inside, metrics=hub.metrics, log_requests=log_requests)
     if hub.traces is not None:
@@ -144,6 +151,7 @@ class _App(FastAPI):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.doors: dict[str, Door] = {}
+        self.under: Mapping[str, Asgi] = {}
         self.outside: Asgi = super().__call__
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,7 +161,9 @@ class _App(FastAPI):
     async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Behind what is around every request."""
         if scope["type"] == "http":
-            await (self.doors.get(scope["path"]) or self.router)(scope, receive, send)
+            path = scope["path"]
+            door = self.doors.get(path) or self.under.get(path[: path.find("/", 1) + 1])
+            await (door or self.router)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -71,6 +71,12 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
             "statuses": ["SHIPPED", "delivered"],
             "options": {"customer_id": "12345"},
         },
+        "putSilenceThresholds": {
+            "thresholds": [
+                {"state": "on_hold", "after_s": 864_000},
+                {"state": "backordered", "after_s": None},
+            ]
+        },
         "pushScans": {
             "scans": [
                 {
@@ -82,6 +88,7 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
                 }
             ]
         },
+        "reconcileSource": {"changed_since": "2026-11-20T09:00:00Z", "dry_run": True},
         "resendFailed": {"since": "2026-11-20T09:00:00Z", "dry_run": True},
         "resendBetween": {
             "endpoint_id": _ENDPOINT_ID,
@@ -94,6 +101,14 @@ REQUESTS: Mapping[str, Any] = MappingProxyType(
         "rotateSecret": {"overlap_s": 86_400},
         "eraseOrder": {"abandon_pending": True, "note": "request 4711"},
         "findPerson": {"email": "ada@example.com"},
+        "addSource": {
+            "source": "shipmonk",
+            "kind": "shipmonk",
+            "store": "berlin",
+            "stores": {"12": "berlin"},
+            "credentials": {"username": "hub", "password": "a long one"},
+        },
+        "changeSource": {"networks": ["192.0.2.0/24"], "precedence": 10},
         "advanceClock": {"by": "3d"},
         "dismissAttention": {"items": [f"delivery:{_ORDER_ID}-2-{_ENDPOINT_ID}"]},
         "addClient": {

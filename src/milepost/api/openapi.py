@@ -19,7 +19,6 @@ from milepost.api.problems import (
     NotJson,
     Problem,
     Status,
-    TooSlow,
     UnsupportedBody,
     kind_of,
     title_of,
@@ -34,6 +33,7 @@ from milepost.errors import (
     TooLarge,
     Unauthorized,
 )
+from milepost.exchange import TooSlow
 
 _REF = "#/components/schemas/{name}"
 _DESCRIPTION = (
@@ -49,6 +49,7 @@ _TAGS: Mapping[str, str] = MappingProxyType(
         "stores": "The sales channels of an account.",
         "endpoints": "Where notifications go, and in which contract.",
         "clients": "Programs that ask a provider's own interface for the account.",
+        "sources": "Who tells us by webhook, and what they have sent.",
         "deliveries": "One event for one endpoint, with every attempt.",
         "attention": "What asks for a person, and what can be done about it.",
         "contracts": "What an endpoint can speak.",
@@ -63,6 +64,9 @@ _PATH_PARAMETERS: Mapping[str, str] = MappingProxyType(
         "endpoint_id": "The endpoint's id, `ep_…`.",
         "delivery_id": "The delivery's id: the `webhook-id` of its attempts.",
         "resend_id": "The resend's id, `rsd_…`.",
+        "reconciliation_id": "The reconciliation's id, `rec_…`.",
+        "source": "The source's name.",
+        "receipt_id": "The receipt's id, `rcp_…`.",
         "client_id": "The client application's id.",
         "contract": "The contract's name, as `/v1/contracts` lists it.",
         "store": "The store's name: letters, digits, dots, hyphens and underscores.",

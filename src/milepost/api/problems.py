@@ -30,6 +30,7 @@ from milepost.errors import (
     UnknownRecord,
     UrlRefused,
 )
+from milepost.exchange import TooSlow
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:milepost:problem:"

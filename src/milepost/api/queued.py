@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
 
-from milepost.api.bodies import EARLIEST, ListQuery
+from milepost.api.bodies import EARLIEST, ListQuery, in_utc
 from milepost.api.door import Answer, Call, Nothing, Route
 from milepost.api.problems import Status
 from milepost.errors import InvalidInput, UnknownRecord
@@ -42,7 +42,7 @@ async def list_queued(call: Call[QueuedQuery, Nothing]) -> Answer:
     found, following, settled = await call.hub.insights.queued(
         call.account_id,
         call.path["endpoint_id"],
-        since=max(call.query.since.astimezone(UTC), EARLIEST),
+        since=max(in_utc("since", call.query.since), EARLIEST),
         until=call.hub.now() - SETTLES_WITHIN,
         page=call.query.page,
     )

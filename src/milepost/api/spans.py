@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from milepost.api.door import Scope, Send
-from milepost.api.reading import Receive
+from milepost.exchange import Receive, Scope, Send
 from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE
 from milepost.traces.spans import Traces
 

@@ -101,7 +101,7 @@ def _show(view: ClockView, *, as_json: bool) -> None:
         [
             ("now", view.now),
             ("sandbox", view.sandbox),
-            ("ahead", timedelta(seconds=view.ahead_s) if view.ahead_s else None),
+            ("ahead", timedelta(seconds=round(view.ahead_s)) if view.ahead_s else None),
             ("next due", view.next_due_at),
             ("under way", view.under_way or None),
         ],

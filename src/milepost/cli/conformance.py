@@ -61,7 +61,7 @@ class Conformance(msgspec.Struct, frozen=True):
 
 def conformance(  # noqa: PLR0913, PLR0917 - options are named on the command line
     url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="The receiver's own URL.")
+        str | None, typer.Argument(metavar="URL", help="The receiver's own URL.")
     ] = None,
     list_them: Annotated[
         bool, typer.Option("--list", help="List the rules, why they matter, and end.")

@@ -31,11 +31,14 @@ from milepost.cli.options import Json, examples
 from milepost.cli.orders import order
 from milepost.cli.output import answer, hint, say
 from milepost.cli.people import portal, user
+from milepost.cli.reconcile import reconcile
 from milepost.cli.replacements import replace_order
 from milepost.cli.resends import resend
 from milepost.cli.secrecy import keys
 from milepost.cli.serve import serve
+from milepost.cli.silence import silence
 from milepost.cli.simulate import simulate
+from milepost.cli.sources import receipt, source
 from milepost.cli.truth import order_truth
 from milepost.cli.updates import update
 from milepost.cli.upkeep import upkeep
@@ -125,10 +128,14 @@ app.command(
 )(update)
 app.add_typer(delivery, name="delivery")
 app.add_typer(resend, name="resend")
+app.add_typer(reconcile, name="reconcile")
 app.add_typer(quarantine, name="quarantine")
 app.add_typer(carrier, name="carrier")
+app.add_typer(source, name="source")
+app.add_typer(receipt, name="receipt")
 app.add_typer(egress, name="egress")
 app.add_typer(attention, name="attention")
+app.add_typer(silence, name="silence")
 app.add_typer(clock, name="clock")
 app.add_typer(lifecycle, name="lifecycle")
 app.add_typer(user, name="user")

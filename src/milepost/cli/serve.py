@@ -69,6 +69,8 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
     from milepost.dashboard import elsewhere
     from milepost.dashboard import routes as pages
     from milepost.emulators import shipmonk, withings
+    from milepost.inbound import PREFIX
+    from milepost.inbound import Door as Inbound
 
     collect_rarely()
     bound = bind(settings.host, settings.port)
@@ -97,6 +99,7 @@ async def _serve(settings: Settings, *, dispatch: bool, as_json: bool, until_eof
                     *pages(hub, stopping=stop),
                 ),
                 elsewhere=elsewhere(hub),
+                under={PREFIX: Inbound(hub.receiving, settings)},
                 log_requests=settings.logs_requests,
             ),
             bound=bound,

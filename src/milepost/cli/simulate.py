@@ -28,27 +28,29 @@ from milepost.cli.rehearsal_options import (
     guard_of,
 )
 from milepost.contracts import ROOMS
-from milepost.delivery.model import Endpoint, Request
+from milepost.delivery.model import Request
 from milepost.errors import InvalidInput
-from milepost.net.guard import check_url
+from milepost.net.guard import Guard, check_url
 from milepost.net.sender import Sender
 from milepost.rehearsal.chance import start_of
-from milepost.rehearsal.chaos import WHAT_IT_DOES, Chaos, Word, plan, read_chaos
+from milepost.rehearsal.chaos import WHAT_IT_DOES, Planned, Word, plan, read_chaos
 from milepost.rehearsal.lives import APART, Life, lives
 from milepost.rehearsal.player import ATTEMPTS, Pace, Player
 from milepost.rehearsal.report import Asked, Report, report
 from milepost.rehearsal.scenarios import SCENARIOS, find
-from milepost.rehearsal.sends import sends_of, written
+from milepost.rehearsal.sends import Send, sends_of, written
 
 EVERY = "all"
 _SPEEDS = {"max": None, "real": 1.0}
 _LARGEST_SEED = 10**9
+MOST_SHOWN = 200
+"""How many requests and how many orders stand in the tables for people."""
 
 
 def simulate(  # noqa: PLR0913, PLR0917 - options are named on the command line
     scenario: Annotated[
         str | None,
-        typer.Argument(metavar="[SCENARIO]", help="What to play; `all` plays every scenario."),
+        typer.Argument(metavar="SCENARIO", help="What to play; `all` plays every scenario."),
     ] = None,
     list_them: Annotated[
         bool, typer.Option("--list", help="List the scenarios and what chaos knows, and end.")
@@ -68,7 +70,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - options are named on the command line
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Plays the same again; without one it is drawn.", show_default=False
+            min=0,
+            max=_LARGEST_SEED,
+            help="Plays the same again; without one it is drawn.",
+            show_default=False,
         ),
     ] = None,
     start: Annotated[
@@ -161,24 +166,23 @@ def simulate(  # noqa: PLR0913, PLR0917 - options are named on the command line
     )
     guard = guard_of(private_networks=allow_private_networks)
     check_url(to, guard=guard)
+    wanted = read_chaos(chaos)
     if not as_json:
         hint(f"Seed {told_seed}: --seed {told_seed} plays the same again.")
         if secret is None:
             hint(f"No --secret was given; it is signed with {endpoint.secrets[0]}")
-    asked = asyncio.run(
-        _play(
-            lived,
-            endpoint=endpoint,
-            sender=lambda: Sender(guard=guard),
-            chaos=read_chaos(chaos),
-            seed=told_seed,
-            start=begins,
-            pace=pace,
-            attempts=attempts,
-            dump=dump,
-        )
+    room = ROOMS[endpoint.contract]
+    due = sends_of(lived, endpoint=endpoint, start=begins)
+    planned = plan(due, chaos=wanted, seed=told_seed, schedule=room.schedules[0])
+    playing = _play(planned, guard=guard, seed=told_seed, pace=pace, attempts=attempts, dump=dump)
+    asked = asyncio.run(playing)
+    _tell(
+        report(asked, scenario=scenario, contract=room.name, seed=told_seed, start=begins),
+        as_json=as_json,
     )
-    found = report(asked, scenario=scenario, contract=contract.value, seed=told_seed, start=begins)
+
+
+def _tell(found: Report, *, as_json: bool) -> None:
     if as_json:
         answer(found)
     else:
@@ -210,32 +214,25 @@ def _speed(text: str) -> float | None:
 
 
 async def _play(
-    lived: Sequence[Life],
+    planned: Sequence[Planned[Send]],
     *,
-    endpoint: Endpoint,
-    sender: Callable[[], Sender],
-    chaos: Chaos,
+    guard: Guard,
     seed: int,
-    start: datetime,
     pace: Pace,
     attempts: int,
     dump: Path | None,
 ) -> list[Asked]:
-    room = ROOMS[endpoint.contract]
-    due = sends_of(lived, endpoint=endpoint, start=start)
-    planned = plan(due, chaos=chaos, seed=seed, schedule=room.schedules[0])
     folder = None if dump is None else _folder(dump)
 
     def keep(number: int, request: Request) -> None:
         if folder is not None:
             _write(folder / f"{number:05}.http", written(request, frozen=pace.frozen))
 
-    wire = sender()
+    wire = Sender(guard=guard)
     try:
         with progress("Sent", total=len(planned)) as advance:
             player = Player(
                 wire.send,
-                room=room,
                 seed=seed,
                 pace=pace,
                 attempts=attempts,
@@ -296,6 +293,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _show(found: Report) -> None:
+    shown = found.requests[:MOST_SHOWN]
     table(
         "Requests",
         ("#>", "at", "order", "status", "attempt>", "what", "answered", "ms>"),
@@ -310,9 +308,11 @@ def _show(found: Report) -> None:
                 _answered(one),
                 one.ms,
             )
-            for one in found.requests
+            for one in shown
         ],
     )
+    if len(shown) < len(found.requests):
+        hint(f"There are {len(found.requests) - len(shown)} more requests: --json has them all.")
     table(
         "Orders",
         ("order", "requests>", "acknowledged", "not taken", "never sent", "repeats refused>"),
@@ -325,7 +325,7 @@ def _show(found: Report) -> None:
                 order.lost,
                 order.duplicates_refused or None,
             )
-            for order in found.orders
+            for order in found.orders[:MOST_SHOWN]
         ],
     )
     totals = found.totals

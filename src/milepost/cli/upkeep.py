@@ -87,6 +87,7 @@ def _facts(report: Report) -> list[tuple[str, object]]:
         ("orders looked at", report.looked_at),
         ("orders", report.orders),
         ("updates that were kept", report.updates),
+        ("messages of no order", report.receipts),
         ("notifications of no order", report.notices),
         ("endpoints with an old secret", report.expired),
         ("rows in all", report.rows),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from milepost.contracts import shipmonk, standard, withings
+from milepost.contracts.aftership.incoming import INCOMING as FROM_AFTERSHIP
 from milepost.contracts.contract import Contract, Notice, Reading, Words, read_as
+from milepost.contracts.easypost.incoming import INCOMING as FROM_EASYPOST
 from milepost.contracts.extensions import check_extensions, check_parcel_extensions
 from milepost.contracts.incoming import Incoming
 from milepost.contracts.sample import sample
@@ -23,7 +25,16 @@ ROOMS: Mapping[str, Contract] = MappingProxyType(
 )
 
 INCOMING: Mapping[str, Incoming] = MappingProxyType(
-    {room.name: room for room in (FROM_WITHINGS, FROM_SHIPMONK, FROM_STANDARD)}
+    {
+        room.name: room
+        for room in (
+            FROM_WITHINGS,
+            FROM_SHIPMONK,
+            FROM_STANDARD,
+            FROM_EASYPOST,
+            FROM_AFTERSHIP,
+        )
+    }
 )
 """The kinds of sources whose messages are taken in."""
 

@@ -75,7 +75,8 @@ def _again(template: str, given: Credentials, errors: dict[str, str], status: in
 async def ask_in(view: View) -> Result:
     if view.who is not None:
         return Gone(local_path(view.query.get("next")))
-    if not await view.hub.people.has_operator():
+    people = view.hub.people
+    if not await people.has_operator() and not await people.people():
         return Gone(WELCOME)
     return Shown("entry/log_in.html", {"given": Credentials(), "problem": ""})
 

@@ -55,6 +55,8 @@ def render(view: View, template: str, context: Context, part: str = "") -> str:
     values: dict[str, Any] = {"view": view, **context}
     if part:
         inside = found.new_context(values)
+        # Up to where the page begins: what the template imports is known in its blocks then.
+        next(found.root_render_func(inside), None)
         return "".join(found.blocks[f"part_{part}"](inside))
     return found.render(values)
 

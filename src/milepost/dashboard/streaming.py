@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from milepost.dashboard.exchange import GUARD, Receive, Send
+from milepost.logs import logger
 
 BEAT_S = 15.0
 """A line goes out at least so often, so that whatever lies between keeps the connection."""
@@ -16,6 +17,7 @@ MOST_STREAMS = 500
 
 Alive = Callable[[], Awaitable[bool]]
 
+_log = logger("pages")
 _open: set[object] = set()
 
 
@@ -47,6 +49,8 @@ async def stream_events(
             _open.add(me)
             await _send(send, b"retry: 3000\n\n")
             await _pump(send, stream, ends=(gone, stopped), alive=alive)
+    except Exception as error:  # noqa: BLE001 - the browser asks again, and is answered then
+        _log.error("events ended", exc_info=error)
     finally:
         _open.discard(me)
         gone.cancel()
@@ -86,8 +90,7 @@ async def _pump(
             await _send(send, b": still here\n\n")
     finally:
         upcoming.cancel()
-        with suppress(asyncio.CancelledError, StopAsyncIteration):
-            await upcoming
+        await asyncio.gather(upcoming, return_exceptions=True)
 
 
 async def _gone(receive: Receive) -> None:

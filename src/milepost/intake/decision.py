@@ -200,10 +200,9 @@ class Decision:
         Without a time of its own it happens now; a warehouse whose clock is ahead of ours cannot
         make it look late.
         """
-        for update in () if item.then is None else item.then(order):
-            if update.occurred_at is None:
-                at = max(self._now, order.state_at)
-                update = msgspec.structs.replace(update, occurred_at=at)
+        for told in () if item.then is None else item.then(order):
+            at = told.occurred_at or max(self._now, order.state_at)
+            update = msgspec.structs.replace(told, occurred_at=at)
             result = move(order, update, now=self._now)
             self._draft.apply(result, before=order)
             order = result.order

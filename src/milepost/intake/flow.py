@@ -51,6 +51,10 @@ def _heard_by_nobody(account_id: str, order_id: str, *, at: datetime) -> None:
     """What a process does with it that raises no silences."""
 
 
+def _counted_by_nobody(account_id: str, number: int) -> None:
+    """Where no numbers over time are kept."""
+
+
 class Intake:
     """Takes orders and updates in; when a call returns, what it accepted is on disk."""
 
@@ -65,8 +69,10 @@ class Intake:
         max_waiting: int,
         admit: Callable[[], Awaitable[None]],
         metrics: Metrics,
+        accepted: Callable[[str, int], None] = _counted_by_nobody,
         tracing: Tracing | None = None,
     ) -> None:
+        """`accepted` is told of each account's number of inputs after their commit."""
         self._store = store
         self._rooms = rooms
         self._outlet = outlet
@@ -85,6 +91,7 @@ class Intake:
         self._count = 0
         self._writer: asyncio.Task[None] | None = None
         self._stopping = False
+        self._accepted = accepted
         self._hear: Hear = _heard_by_nobody
 
     async def orders(
@@ -186,6 +193,8 @@ class Intake:
             for submission, results in zip(batch, decision.results, strict=True):
                 if not submission.done.done():
                     submission.done.set_result(results)
+            for submission in batch:
+                self._accepted(submission.account_id, len(submission.inputs))
             self._outlet.take(claimed, lease=lease)
             if decision.queued.total() > len(claimed):
                 self._outlet.look()

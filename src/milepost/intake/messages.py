@@ -157,10 +157,12 @@ def _take_out(
 def moved_by_source(draft: Draft, order: Order, update: Update) -> Move:
     """The order after an update of a source, which may correct where it is a trusted one.
 
-    It corrects only what is illegal otherwise: what is merely late stays stale.
+    It corrects only what is illegal otherwise, and evidently newer: what is late stays stale, and
+    a word without a time of its own may be. Standing words are weighed by `move` itself.
     """
     result = move(order, update, now=draft.now)
-    if result.verdict is not Verdict.ILLEGAL or not update.trusted or update.correction:
+    may_correct = update.trusted and not update.standing and update.occurred_at is not None
+    if result.verdict is not Verdict.ILLEGAL or update.correction or not may_correct:
         return result
     word = f" {update.raw!r}" if update.raw else ""
     note = f"{update.source} is trusted to correct, and told{word}"
@@ -195,6 +197,7 @@ def _emptied(receipt: Receipt) -> Receipt:
     return msgspec.structs.replace(
         receipt,
         why=ERASED,
+        words=tuple(Word(word.verdict, state=word.state) for word in receipt.words),
         word="",
         tracking_number=None,
         message=b"",

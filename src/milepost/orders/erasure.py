@@ -61,6 +61,7 @@ KEPT_OF_UPDATE = (
     "precedence",
     "covers",
     "standing",
+    "past",
     "whole",
 )
 

@@ -49,8 +49,9 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     `precedence` decides between sources that tell different things of the same moment. `covers`
     are the other states that the source's word stands for as well, where it is coarser than ours.
     A `standing` word tells where things are now, and not of one step: what lies between may never
-    have been told. A state of the `whole` order goes for all of its parcels that this source told
-    of, whichever of them the facts are of.
+    have been told; one of the `past` is repeated beside it by a source that always tells all. A
+    state of the `whole` order goes for all of its parcels that this source told of, whichever of
+    them the facts are of.
     """
 
     source: str
@@ -72,6 +73,7 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     precedence: int = 0
     covers: tuple[Meaning, ...] = ()
     standing: bool = False
+    past: bool = False
     whole: bool = False
 
     @property

@@ -69,15 +69,20 @@ def meant(update: Update, target: State, known: Known) -> tuple[State, Reason | 
     here = known.state
     if not update.covers or here is target:
         return usual
-    behind = RANK.get(here, len(MAIN_LINE)) < RANK.get(target, -1)
-    if (here, known.reason) in update.covers and not behind:
+    if (here, known.reason) in update.covers and not _is_behind(here, target):
         return here, known.reason
     if way_to(here, target) is not None:
         return usual
     for state, reason in update.covers:
-        if way_to(here, state) is not None or (state is here and reason is not None):
+        alike = (state in CARRIER) is (target in CARRIER) and not _is_behind(state, target)
+        if alike and (way_to(here, state) or (state is here and reason is not None)):
             return state, reason
     return usual
+
+
+def _is_behind(state: State, target: State) -> bool:
+    """Whether it comes before the other on the main line, where both are on it."""
+    return RANK.get(state, len(MAIN_LINE)) < RANK.get(target, -1)
 
 
 def is_correcting(update: Update) -> bool:
@@ -159,7 +164,7 @@ def older(update: Update, target: State, known: Known, *, at: datetime) -> str:
         why = f"of the same moment {known.told_by} says {known.state}, and goes before"
         return f"{why} {update.source}" * (update.precedence < known.precedence)
     here = known.state
-    if RANK.get(target, len(MAIN_LINE)) < RANK.get(here, -1) and not way_to(here, target):
+    if _is_behind(target, here) and not way_to(here, target):
         return f"at the same time, {target} comes before {here} on the main line{_told_by(known)}"
     return ""
 
@@ -183,13 +188,16 @@ def _sequence_of(update: Update) -> int:
     return update.source_sequence or 0
 
 
-def with_facts(parcel: Parcel, update: Update) -> Parcel:
+def with_facts(parcel: Parcel, update: Update, *, moving: bool = False) -> Parcel:
     """The parcel with all that the update adds; a poorer update never erases a richer fact.
 
     What is known and told differently is replaced, but not by a source of lower precedence than
-    the one that told the parcel's state, unless it says that it happened later.
+    the one that told the parcel's state, unless that moves on with it (`moving`), or it says that
+    it happened later.
     """
-    outranked = update.precedence < parcel.precedence and not _is_later(update, parcel)
+    outranked = (
+        update.precedence < parcel.precedence and not moving and not _is_later(update, parcel)
+    )
     facts = {
         name: told
         for name in _FACTS

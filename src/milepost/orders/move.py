@@ -72,6 +72,7 @@ _BEHIND = frozenset((State.SHIPPED, State.INFO_RECEIVED))
 _ON_THE_WAY = frozenset((*MOVING, State.UNDELIVERABLE, State.RETURNING))
 
 _DUPLICATE = _Judgement(Verdict.DUPLICATE, "the same state and the same facts are known")
+_EARLIER = _Judgement(Verdict.DUPLICATE, "an earlier scan, which its source tells again")
 _NEW_FACTS = _Judgement(Verdict.APPLIED, "new facts")
 
 
@@ -183,6 +184,8 @@ def _judge(
     here = known.state
     if not is_correcting(update):
         stale = older(update, target, known, at=at)
+        if stale and update.past:
+            return _EARLIER
         if stale:
             return _Judgement(Verdict.STALE, stale)
     if here is target:
@@ -268,11 +271,12 @@ def _carrier_word(
     judged: dict[str, _Judgement] = {}
     told: dict[str, Parcel] = {}
     for parcel in (*named, *_others_of(order, update, named)):
-        richer = with_facts(parcel, update) if parcel in named else parcel
         known = known_of_parcel(order, parcel, with_carrier=with_carrier)
         # What is new beside others is where a word about them all takes the order.
         beside = update.whole and parcel not in order.parcels
         goal, _ = meant(update, target, known_of(order) if beside else known)
+        moving = parcel.state is not goal
+        richer = with_facts(parcel, update, moving=moving) if parcel in named else parcel
         judgement = _judge_parcel(order, update, parcel, richer, goal, known=known, at=at)
         judged[parcel.parcel] = judgement
         if judgement.verdict is Verdict.APPLIED:
@@ -481,5 +485,5 @@ def _event(
         parcel=parcel,
         skipped=passed_over(before.state, after.state),
         correction=corrected,
-        note=update.note or (OTHERWISE if corrected else None),
+        note=OTHERWISE if corrected and not update.note else update.note,
     )

@@ -42,6 +42,7 @@ from milepost.ports.resends import ResendStore
 from milepost.ports.secrets import Resealed, SecretStore
 from milepost.ports.silence import SilenceStore
 from milepost.ports.tracking import TrackingStore
+from milepost.ports.trends import TrendStore
 from milepost.ports.upkeep import UpkeepStore
 from milepost.ports.withings import WithingsStore
 
@@ -83,6 +84,7 @@ __all__ = [
     "Snapshot",
     "Store",
     "TrackingStore",
+    "TrendStore",
     "UpkeepStore",
 ]
 
@@ -99,6 +101,7 @@ class Store(
     WithingsStore,
     EgressStore,
     PeopleStore,
+    TrendStore,
     MerchantStore,
     TrackingStore,
     SilenceStore,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
+
+from milepost.orders.lifecycle import State
 
 AccountNow = Callable[[str], Awaitable[datetime]]
 """The time of an account, by its id; may raise StoreError."""
@@ -24,11 +26,13 @@ class Waits(msgspec.Struct, frozen=True, gc=False):
     """What of an account waits for a time.
 
     `under_way` are the things that are due or being done; `next_at` is when, by our clock, the next
-    of the others comes due, None where there is none.
+    of the others comes due, None where there is none. `quiet` is since when, by the account's, the
+    first order of each state was not heard of any more.
     """
 
     under_way: int = 0
     next_at: datetime | None = None
+    quiet: Mapping[State, datetime] = {}
 
 
 class ClockStore(Protocol):

@@ -211,6 +211,9 @@ class ReconcilingStore(Protocol):
     ) -> Reconciliation | None:
         """The run, leased to this owner; None when it is over or somebody else has it."""
 
+    async def pending_orders(self, account_id: str, run_id: str) -> Sequence[str]:
+        """The ids of orders whose differences were about to be applied when its process ended."""
+
     async def note_differences(
         self, run: Reconciliation, found: Sequence[Found], *, lease: Lease
     ) -> bool:

@@ -23,6 +23,7 @@ from milepost.ports.core import RECEIPT
 from milepost.ports.receipts import OPEN, Receipt, ReceiptVerdict
 from milepost.ports.receiving import ReceiptFilter, Source
 from milepost.receiving.gates import Gate, Gates
+from milepost.receiving.limits import check_message, encoded
 from milepost.receiving.meaning import input_of
 from milepost.receiving.setup import Setup
 
@@ -38,7 +39,6 @@ LONGEST_WHY = 200
 Messages = Callable[[str, Sequence[MessageInput]], Awaitable[Sequence[MessageResult]]]
 """Intake's way to decide on messages of an account; may raise MilepostError."""
 
-_encode = msgspec.json.Encoder().encode
 _read_message = msgspec.json.Decoder(Message).decode
 
 
@@ -51,6 +51,7 @@ class Receiving(Setup):
         *,
         messages: Messages,
         now: Now,
+        account_now: Callable[[str], Awaitable[datetime]],
         new_id: NewId,
         token: Callable[[int], bytes],
         clock: Callable[[], float],
@@ -63,6 +64,7 @@ class Receiving(Setup):
         self.gates = Gates(store, clock=clock, epoch_s=epoch_s)
         super().__init__(store, now=now, token=token, epoch_s=epoch_s, forget=self.gates.forget)
         self._messages = messages
+        self._account_now = account_now
         self._new_id = new_id
         self._owner = owner
         self._metrics = metrics
@@ -81,6 +83,7 @@ class Receiving(Setup):
         """
         message = gate.read(headers, body)
         source = gate.source
+        check_message(message, now=await self._account_now(source.account_id))
         receipt = self._receipt(source, message, content_type=headers.get("content-type", ""))
         receipt = msgspec.structs.replace(receipt, body=body, size=len(body))
         item = await input_of(self._store, message, receipt=receipt, source=source)
@@ -105,7 +108,7 @@ class Receiving(Setup):
             tracking_number=message.tracking_number,
             received_at=self._now(),
             content_type=content_type[:255],
-            message=_encode(message),
+            message=encoded(message),
         )
 
     def refused(self, source: Source, why: str, *, kind: str) -> None:

@@ -22,7 +22,6 @@ MOST_NETWORKS = 50
 MOST_STORES = 1_000
 MOST_PRECEDENCE = 1_000
 SECRET_BYTES = 32
-NOTHING = msgspec.Raw(b"{}")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -37,9 +36,9 @@ class SourceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     networks: tuple[str, ...] = ()
     precedence: int = 0
     trusted: bool = False
-    options: msgspec.Raw = NOTHING
-    credentials: msgspec.Raw = NOTHING
-    read_access: msgspec.Raw = NOTHING
+    options: msgspec.Raw | None = None
+    credentials: msgspec.Raw | None = None
+    read_access: msgspec.Raw | None = None
 
     def __repr__(self) -> str:
         return f"SourceInput({self.source}, {self.kind})"
@@ -229,8 +228,8 @@ def _check_at_most(field: str, given: Mapping[str, str] | Sequence[str], most: i
         raise InvalidInput(field=field, expected=f"at most {most:,}")
 
 
-def _compact(raw: msgspec.Raw) -> bytes:
-    return msgspec.json.format(bytes(raw), indent=-1)
+def _compact(raw: msgspec.Raw | None) -> bytes:
+    return b"{}" if raw is None else msgspec.json.format(bytes(raw), indent=-1)
 
 
 def _beside(new: bytes, before: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -83,10 +83,20 @@ def is_chosen(choice: Choice, standing: Standing, *, stores: Sequence[str]) -> b
 
 
 async def compared(
-    store: Store, run: Reconciliation, source: Source, provider: Provider, *, now: datetime
+    store: Store,
+    run: Reconciliation,
+    source: Source,
+    provider: Provider,
+    *,
+    now: datetime,
+    again: Collection[str] = (),
 ) -> Compared | Unanswered:
-    """The next part of a run, compared at this time. Raises StoreError."""
-    comparing = _Comparing(store, run, source, provider, now=now)
+    """The next part of a run, compared at this time. Raises StoreError.
+
+    `again` are orders that are compared whether they are chosen or not: what a process that has
+    ended made of them is not known.
+    """
+    comparing = _Comparing(store, run, source, provider, now=now, again=again)
     return await (comparing.listed() if run.place.page else comparing.ours())
 
 
@@ -101,7 +111,9 @@ class _Comparing:
         provider: Provider,
         *,
         now: datetime,
+        again: Collection[str],
     ) -> None:
+        self._again = again
         self._store = store
         self._run = run
         self._source = source
@@ -141,7 +153,7 @@ class _Comparing:
         for standing in standings:
             after = standing.order_id
             examined += standing.store in stores
-            if is_chosen(run.choice, standing, stores=stores):
+            if standing.order_id in self._again or is_chosen(run.choice, standing, stores=stores):
                 refs.append(OrderRef(run.account_id, order_id=standing.order_id))
             if len(refs) == self._provider.at_once:
                 return refs, _part(examined, Place(after), ends=False)

@@ -172,7 +172,7 @@ class Reconciling:
             progress(run)
             taken = await self._take(run)
             if taken is not None and taken.due_at <= self._now():
-                await self.go_on(taken, progress=progress)
+                await self._go_on_or_give_back(taken, progress)
             run = await self.find(run.account_id, run.run_id)
             if run.state is RunState.RUNNING:
                 wait_s = (run.due_at - self._now()).total_seconds()
@@ -187,11 +187,12 @@ class Reconciling:
 
         Raises StoreError.
         """
+        again = await self._store.pending_orders(run.account_id, run.run_id)
         while run.state is RunState.RUNNING:
-            after = await self._part(run)
+            after = await self._part(run, again=again)
             if after is None:
                 return
-            run = after
+            run, again = after, ()
             progress(run)
         if run.state is RunState.DONE:
             self._log.info(
@@ -203,14 +204,15 @@ class Reconciling:
                 applied=run.applied,
             )
 
-    async def _part(self, run: Reconciliation) -> Reconciliation | None:
+    async def _part(self, run: Reconciliation, *, again: Sequence[str]) -> Reconciliation | None:
         """The run after its next part; None when there is nothing to do for now."""
         found = await self._askable(run)
         if found is None:
             return await self._end(run.account_id, run.run_id, RunState.FAILED, REMOVED)
         source, access = found
         now = await self._account_now(run.account_id)
-        told = await compared(self._store, run, source, self._provider_of(access), now=now)
+        provider = self._provider_of(access)
+        told = await compared(self._store, run, source, provider, now=now, again=again)
         if isinstance(told, Unanswered):
             await self._put_off(run, told)
             return None
@@ -337,16 +339,21 @@ class Reconciling:
                 self._going_on[taken.run_id] = task
                 task.add_done_callback(self._ended)
 
-    async def _tend(self, run: Reconciliation) -> None:
-        """Goes on with a run, and has the others looked at when there is room again."""
+    async def _go_on_or_give_back(self, run: Reconciliation, progress: Progress) -> None:
         try:
-            await self.go_on(run)
-        except MilepostError as error:
-            self._log.error("reconciliation_held_up", run=run.run_id, error=str(error))
+            await self.go_on(run, progress=progress)
         except asyncio.CancelledError:
+            # Whoever comes next need not wait until the lease is over.
             with suppress(MilepostError):
                 await self._give_back(run, wait=timedelta(0), failures=run.failures, why="")
             raise
+
+    async def _tend(self, run: Reconciliation) -> None:
+        """Goes on with a run, and has the others looked at when there is room again."""
+        try:
+            await self._go_on_or_give_back(run, lambda _run: None)
+        except MilepostError as error:
+            self._log.error("reconciliation_held_up", run=run.run_id, error=str(error))
         finally:
             self._going_on.pop(run.run_id, None)
             self._wanted.set()

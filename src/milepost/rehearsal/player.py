@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from milepost.contracts import Contract
+from milepost.contracts import ROOMS, Contract
 from milepost.delivery.model import Reply, Request
 from milepost.delivery.outcome import outcome_of
 from milepost.rehearsal.chance import chance
@@ -46,7 +46,6 @@ class Player:
         self,
         ask: Ask,
         *,
-        room: Contract,
         seed: int,
         pace: Pace,
         attempts: int = ATTEMPTS,
@@ -54,7 +53,6 @@ class Player:
         sent: Callable[[int, Request], None] = lambda _number, _request: None,
     ) -> None:
         self._ask = ask
-        self._room = room
         self._seed = seed
         self._pace = pace
         self._attempts = attempts
@@ -117,7 +115,7 @@ class Player:
         return msgspec.structs.replace(
             told,
             answered=reply.status or None,
-            outcome=outcome_of(reply, received=self._room.received),
+            outcome=outcome_of(reply, received=_room_of(one).received),
             ms=round(reply.duration_ms, 1),
             detail=reply.detail,
         )
@@ -127,8 +125,12 @@ class Player:
         over = one.lost or not one.last or one.kind is Kind.DUPLICATE
         if over or result.acknowledged or one.attempt >= self._attempts:
             return None
-        schedule = self._room.schedules[0]
+        schedule = _room_of(one).schedules[0]
         drawn = chance(self._seed, "retry", one.item.name, one.attempt)
         wait_s = schedule.wait_s(one.attempt, chance=drawn)
         at = one.at + timedelta(seconds=wait_s)
         return replace(one, at=at, attempt=one.attempt + 1, kind=Kind.RETRY, delayed=False)
+
+
+def _room_of(one: Planned[Send]) -> Contract:
+    return ROOMS[one.item.claimed.endpoint.contract]

@@ -8,6 +8,7 @@ from typing import Any
 
 from milepost.errors import UnknownRecord
 from milepost.orders.clock import ours, there
+from milepost.orders.lifecycle import State
 from milepost.ports.clocks import Clock, Waits
 from milepost.store.rows import Row, micros, moment
 
@@ -44,7 +45,7 @@ def there_at(clock: Clock, *, now: datetime) -> int:
     return micros(there(now, ahead=clock.ahead))
 
 
-def waits_of(rows: Iterable[Row], trackings: Row, *, clock: Clock) -> Waits:
+def waits_of(rows: Iterable[Row], trackings: Row, quiet: Iterable[Row], *, clock: Clock) -> Waits:
     """What waits, each row with how much is under way and when the next comes due."""
     under_way, next_at = trackings
     times = [] if next_at is None else [ours(moment(next_at), ahead=clock.ahead)]
@@ -52,4 +53,5 @@ def waits_of(rows: Iterable[Row], trackings: Row, *, clock: Clock) -> Waits:
         under_way += count
         if due_at is not None:
             times.append(moment(due_at))
-    return Waits(int(under_way), min(times, default=None))
+    silent = {State(state): moment(since) for state, since in quiet}
+    return Waits(int(under_way), min(times, default=None), silent)

@@ -16,6 +16,8 @@ LARGEST_ANSWER = 8 * 1024 * 1024
 LONGEST_WAIT = timedelta(hours=1)
 """A wait that a provider asks for is taken at its word up to here."""
 
+_LATER = frozenset((408, 425, 429))
+
 Fetch = Callable[[Request], Awaitable[Reply]]
 """Sends a request and gives the reply, always, within its time and size limits."""
 
@@ -61,4 +63,5 @@ def refused(reply: Reply, *, now: datetime) -> Unanswered:
     wait = read_retry_after(reply.header("retry-after"), now=now)
     if wait is not None:
         wait = min(max(wait, timedelta(0)), LONGEST_WAIT)
-    return Unanswered(f"HTTP {reply.status}", wait=wait, is_final=reply.status in (401, 402, 403))
+    is_final = 400 <= reply.status < 500 and reply.status not in _LATER
+    return Unanswered(f"HTTP {reply.status}", wait=wait, is_final=is_final)

@@ -109,7 +109,10 @@ async def once(desk: Desk) -> Found:
     word = await desk.comes_to(note)
     if word not in note.words:
         return failed(f"it says {word} of an order that is {note.word}")
+    await desk.settle()
     before = await desk.state(note)
+    if await desk.state(note) != before:
+        return not_checked("what it says of an order changes by itself")
     for attempt in (2, 3):
         await desk.send(note, attempt=attempt)
     await desk.settle()

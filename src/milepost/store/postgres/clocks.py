@@ -33,7 +33,8 @@ async def waits(session: Session, clock: Clock, *, now: datetime) -> Waits:
         rows = [(await session.rows(name, **mine, now=micros(now)))[0] for name in WAITING]
         at = there_at(clock, now=now)
         (trackings,) = await session.rows("waiting_trackings", **mine, there=at)
-    return waits_of(rows, trackings, clock=clock)
+        quiet = await session.rows("waiting_silences", **mine)
+    return waits_of(rows, trackings, quiet, clock=clock)
 
 
 async def move_clock(session: Session, clock: Clock, *, by: timedelta, now: datetime) -> bool:

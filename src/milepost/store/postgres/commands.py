@@ -38,6 +38,7 @@ STATEMENTS = load(
     "egress",
     "reconciling",
     "people",
+    "trends",
     "merchants",
     "tracking",
     "postgres/tracking",

@@ -132,6 +132,11 @@ async def take_reconciliation(
     return run_of(rows[0]) if rows else None
 
 
+async def pending_orders(session: Session, account_id: str, *, run_id: str) -> list[str]:
+    rows = await session.rows("pending_differences", account_id=account_id, run_id=run_id)
+    return sorted({row[0] for row in rows})
+
+
 async def note_differences(
     session: Session, run: Reconciliation, *, found: Sequence[Found], lease: Lease
 ) -> bool:
@@ -261,6 +266,11 @@ class ReconcilingOnPostgres:
             partial(
                 take_reconciliation, account_id=account_id, run_id=run_id, lease=lease, now=now
             ),
+        )
+
+    async def pending_orders(self, account_id: str, run_id: str) -> Sequence[str]:
+        return await read(
+            self._readers, partial(pending_orders, account_id=account_id, run_id=run_id)
         )
 
     async def note_differences(

@@ -54,6 +54,7 @@ from milepost.store.postgres.secrets import SecretsOnPostgres
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.silence import SilenceOnPostgres
 from milepost.store.postgres.tracking import TrackingOnPostgres
+from milepost.store.postgres.trends import TrendsOnPostgres
 from milepost.store.postgres.upkeep import UpkeepOnPostgres
 from milepost.store.postgres.wakes import Wakes
 from milepost.store.postgres.withings import WithingsOnPostgres
@@ -85,6 +86,7 @@ class PostgresStore(
     WithingsOnPostgres,
     EgressOnPostgres,
     PeopleOnPostgres,
+    TrendsOnPostgres,
     MerchantsOnPostgres,
     TrackingOnPostgres,
     ReceivingOnPostgres,

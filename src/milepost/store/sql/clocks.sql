@@ -62,3 +62,21 @@ FROM trackings
 WHERE account_id = :account_id
     AND due_at IS NOT NULL
     AND EXISTS (SELECT 1 FROM carrier_sources WHERE carrier_sources.account_id = :account_id);
+
+-- name: waiting_silences
+-- Since when, in the account's own time, the first order of each state was not heard of any more. A
+-- silence that was raised waits for nothing, until its order moves.
+SELECT
+    orders.state,
+    min(CASE WHEN orders.state_at >= orders.heard_at THEN orders.state_at ELSE orders.heard_at END)
+FROM orders
+WHERE orders.account_id = :account_id
+    AND (
+        orders.silent_at IS NULL
+        OR orders.silent_state <> orders.state
+        OR orders.silent_at < orders.state_at
+        OR orders.silent_at < orders.heard_at
+    )
+    AND orders.erased_at IS NULL
+    AND orders.order_id < 'tst_'
+GROUP BY orders.state;

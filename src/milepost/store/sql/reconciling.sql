@@ -107,6 +107,11 @@ UPDATE reconciliation_differences
 SET verdict = 'applied', pending = 0, why = :why
 WHERE account_id = :account_id AND run_id = :run_id AND pending = 1;
 
+-- name: pending_differences
+SELECT order_id
+FROM reconciliation_differences
+WHERE account_id = :account_id AND run_id = :run_id AND pending = 1;
+
 -- name: differences_page
 SELECT {difference_columns}
 FROM reconciliation_differences

@@ -30,7 +30,8 @@ def waits(session: Session, clock: Clock, *, now: datetime) -> Waits:
     mine = {"account_id": clock.account_id}
     rows = [session.rows(name, **mine, now=micros(now))[0] for name in WAITING]
     (trackings,) = session.rows("waiting_trackings", **mine, there=there_at(clock, now=now))
-    return waits_of(rows, trackings, clock=clock)
+    quiet = session.rows("waiting_silences", **mine)
+    return waits_of(rows, trackings, quiet, clock=clock)
 
 
 def move_clock(

@@ -102,6 +102,11 @@ def take_reconciliation(
     return run_of(rows[0]) if rows else None
 
 
+def pending_orders(session: Session, account_id: str, *, run_id: str) -> list[str]:
+    rows = session.rows("pending_differences", account_id=account_id, run_id=run_id)
+    return sorted({row[0] for row in rows})
+
+
 def note_differences(
     session: Session, run: Reconciliation, *, found: Sequence[Found], lease: Lease
 ) -> bool:
@@ -222,6 +227,11 @@ class ReconcilingOnSqlite:
     ) -> Reconciliation | None:
         return await self._writer.run(
             partial(take_reconciliation, account_id=account_id, run_id=run_id, lease=lease, now=now)
+        )
+
+    async def pending_orders(self, account_id: str, run_id: str) -> Sequence[str]:
+        return await self._readers.run(
+            partial(pending_orders, account_id=account_id, run_id=run_id)
         )
 
     async def note_differences(

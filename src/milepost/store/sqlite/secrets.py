@@ -13,8 +13,8 @@ from milepost.sealing import Vault
 from milepost.store.rows import endpoint_of, micros
 from milepost.store.sealed import sealed_anew, sealed_nothing
 from milepost.store.sqlite.readers import Readers
-from milepost.store.sqlite.records import put_endpoint
 from milepost.store.sqlite.receiving import forget_source_secrets, reseal_sources
+from milepost.store.sqlite.records import put_endpoint
 from milepost.store.sqlite.registry import Registry
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.tracking import forget_carrier_secrets, reseal_carrier_sources

@@ -36,6 +36,7 @@ STATEMENTS = load(
     "egress",
     "reconciling",
     "people",
+    "trends",
     "merchants",
     "tracking",
     "sqlite/tracking",

@@ -55,6 +55,7 @@ from milepost.store.sqlite.secrets import SecretsOnSqlite
 from milepost.store.sqlite.session import connect, store_errors
 from milepost.store.sqlite.silence import SilenceOnSqlite
 from milepost.store.sqlite.tracking import TrackingOnSqlite
+from milepost.store.sqlite.trends import TrendsOnSqlite
 from milepost.store.sqlite.upkeep import UpkeepOnSqlite
 from milepost.store.sqlite.withings import WithingsOnSqlite
 from milepost.store.sqlite.writer import Writer
@@ -77,6 +78,7 @@ class SqliteStore(
     WithingsOnSqlite,
     EgressOnSqlite,
     PeopleOnSqlite,
+    TrendsOnSqlite,
     MerchantsOnSqlite,
     TrackingOnSqlite,
     ReceivingOnSqlite,

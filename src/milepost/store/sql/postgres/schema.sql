@@ -567,6 +567,25 @@ CREATE TABLE trackings (
     fillfactor = 80
 );
 
+CREATE TABLE trends (
+    account_id text COLLATE "C" NOT NULL,
+    began_at bigint NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
+    accepted bigint NOT NULL,
+    attempts bigint NOT NULL,
+    failed bigint NOT NULL,
+    acknowledged bigint NOT NULL,
+    abandoned bigint NOT NULL,
+    within_100ms bigint NOT NULL,
+    within_1s bigint NOT NULL,
+    within_10s bigint NOT NULL,
+    within_1min bigint NOT NULL,
+    within_10min bigint NOT NULL,
+    within_1h bigint NOT NULL,
+    later bigint NOT NULL,
+    CONSTRAINT trends_pkey PRIMARY KEY (account_id, began_at, endpoint_id)
+);
+
 CREATE TABLE upkeep (
     account_id text COLLATE "C" NOT NULL,
     lease_owner text COLLATE "C",

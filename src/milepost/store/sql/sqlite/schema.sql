@@ -767,6 +767,25 @@ CREATE TABLE trackings (
 
 CREATE INDEX trackings_due ON trackings (account_id, due_at) WHERE due_at IS NOT NULL;
 
+CREATE TABLE trends (
+    account_id TEXT NOT NULL,
+    began_at INTEGER NOT NULL,
+    endpoint_id TEXT NOT NULL,
+    accepted INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    acknowledged INTEGER NOT NULL,
+    abandoned INTEGER NOT NULL,
+    within_100ms INTEGER NOT NULL,
+    within_1s INTEGER NOT NULL,
+    within_10s INTEGER NOT NULL,
+    within_1min INTEGER NOT NULL,
+    within_10min INTEGER NOT NULL,
+    within_1h INTEGER NOT NULL,
+    later INTEGER NOT NULL,
+    PRIMARY KEY (account_id, began_at, endpoint_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE upkeep (
     account_id TEXT NOT NULL PRIMARY KEY,
     lease_owner TEXT,

@@ -288,6 +288,25 @@ CREATE TABLE removals (
 );
 
 -- Who clears away and until when, when that was done last, and what it did; no account is all of them.
+CREATE TABLE trends (
+    account_id TEXT COLLATE "C" NOT NULL,
+    began_at BIGINT NOT NULL,
+    endpoint_id TEXT COLLATE "C" NOT NULL,
+    accepted BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
+    acknowledged BIGINT NOT NULL,
+    abandoned BIGINT NOT NULL,
+    within_100ms BIGINT NOT NULL,
+    within_1s BIGINT NOT NULL,
+    within_10s BIGINT NOT NULL,
+    within_1min BIGINT NOT NULL,
+    within_10min BIGINT NOT NULL,
+    within_1h BIGINT NOT NULL,
+    later BIGINT NOT NULL,
+    PRIMARY KEY (account_id, began_at, endpoint_id)
+);
+
 CREATE TABLE upkeep (
     account_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     lease_owner TEXT COLLATE "C",
