@@ -50,11 +50,11 @@ class Load:
         return len(results)
 
 
-class _Line(asyncio.Protocol):
+class Line(asyncio.Protocol):
     """One kept-alive connection to a process of the hub; it does no more than it must."""
 
     @classmethod
-    async def open(cls, port: int) -> _Line:
+    async def open(cls, port: int) -> Line:
         _, line = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
         return line
 
@@ -113,7 +113,7 @@ async def flat_out(
 
     async def one(port: int) -> None:
         nonlocal accepted
-        line = await _Line.open(port)
+        line = await Line.open(port)
         while time.monotonic() < until and not load.failures:
             if accepted * fan - (delivered() - start) > MOST_UNDELIVERED * fan:
                 await asyncio.sleep(0.002)
@@ -134,11 +134,11 @@ async def paced(
 ) -> Load:
     """Posts at a steady pace, whether or not earlier ones are answered (an open loop)."""
     load = Load()
-    free: dict[int, list[_Line]] = {port: [] for port in hub.ports}
+    free: dict[int, list[Line]] = {port: [] for port in hub.ports}
     tasks: set[asyncio.Task[None]] = set()
 
     async def one(port: int, message: bytes) -> None:
-        line = free[port].pop() if free[port] else await _Line.open(port)
+        line = free[port].pop() if free[port] else await Line.open(port)
         began = time.monotonic_ns()
         status, content = await line.post(message)
         load.note(began, status, content, batch=batch)

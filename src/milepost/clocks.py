@@ -149,8 +149,13 @@ class Clocks:
         """
         while True:
             clock = await self._sandbox(account_id)
-            if await self._move(clock, to=to):
-                return await self.show(account_id)
+            if not await self._move(clock, to=to):
+                continue
+            view, is_silent = await self._looked(await self._sandbox(account_id))
+            if is_silent and self._raise_silences is not None:
+                await self._raise_silences(account_id)
+                view = await self.show(account_id)
+            return view
 
     async def step(self, account_id: str, *, to: datetime) -> ClockView:
         """Moves the clock to whatever comes due next, and no further than this time.

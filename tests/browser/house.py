@@ -111,6 +111,9 @@ class House:
         """Ends the process without warning, and starts it again at the same address."""
         self.process.kill()
         self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
         port = str(urlsplit(self.url).port)
         self.process, self.ready = _start(self.environment, port=port, log=self.log)
 

@@ -26,7 +26,7 @@ from milepost.contracts.tables import example, states
 from milepost.contracts.withings import theirs as withings
 from milepost.contracts.withings.answers import order_detail
 from milepost.errors import InvalidInput
-from milepost.orders.events import Verdict
+from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import Reason, State
 from milepost.orders.model import Order, Parcel, Store
 from milepost.orders.move import move
@@ -132,6 +132,23 @@ def test_several_packages_are_mended_one_by_one() -> None:
         ("3", None),
     ]
     assert differing("shipmonk", ours, theirs) == ()
+
+
+def test_a_source_that_was_asked_goes_on_from_there_by_itself() -> None:
+    """What its provider was asked for is its own word: its next message moves every parcel."""
+    parcels = (Parcel("a", S.SHIPPED, AT, tracking_number="1"), Parcel("b", S.SHIPPED, AT))
+    words = {"processing_status": "en_route"}
+    (found,) = differing("shipmonk", an_order(S.SHIPPED, *parcels), Theirs("K1", words))
+    assert found.mend is not None
+    asked = msgspec.structs.replace(found.mend, source="reconciled:theirs")
+    moved = move(an_order(S.SHIPPED, *parcels), asked, now=LATER)
+    assert {p.told_by for p in moved.order.parcels} == {"theirs"}
+    assert moved.event is not None
+    assert moved.event.source == "reconciled:theirs"
+    itself = Update("theirs", S.DELIVERED, tracking_number="1", whole=True)
+    after = move(moved.order, itself, now=LATER + timedelta(hours=1)).order
+    assert {p.state for p in after.parcels} == {S.DELIVERED}
+    assert after.state is S.DELIVERED
 
 
 def test_a_parcel_that_got_another_label_is_relabeled_and_not_doubled() -> None:

@@ -22,7 +22,22 @@ from tests.contracts.orders import ORDER_ID
 from tests.contracts.two_hubs import headers, reader
 
 ROUNDS = 600
-VALUES = (None, "", "x", "\x00", "é", -1, 2**70, 1.5, True, [], {}, ["x"], {"date": "x"}, "9" * 400)
+VALUES: tuple[Any, ...] = (
+    None,
+    "",
+    "x",
+    "\x00",
+    "é",
+    -1,
+    2**70,
+    1.5,
+    True,
+    [],
+    {},
+    ["x"],
+    {"date": "x"},
+    "9" * 400,
+)
 BODIES: dict[str, dict[str, Any]] = {
     "withings": withings.NOTICE,
     "shipmonk": shipmonk.sent(parcels=shipmonk.PARCELS),

@@ -21,7 +21,7 @@ from tests.contracts.orders import STORE, event, order, raw
 from tests.contracts.two_hubs import BORN, headers, reader
 
 ROOM = INCOMING["shipmonk"]
-BASIC = {"username": "shop", "password": "open sesame"}
+BASIC: dict[str, Any] = {"username": "shop", "password": "open sesame"}
 TOKEN = "Basic " + base64.b64encode(b"shop:open sesame").decode()
 READ = reader("shipmonk", **BASIC)
 HEADERS = {"content-type": "application/json", "authorization": TOKEN}
@@ -103,7 +103,7 @@ def test_packages_without_a_name_say_nothing_beside_the_order() -> None:
         raw="en_route",
         updating=False,
         covers=update.covers,
-        standing=True,
+        current=True,
         whole=True,
     )
 
@@ -209,7 +209,8 @@ def test_a_number_counts_only_where_a_signature_proves_it() -> None:
 
 
 def test_a_source_without_any_proof_cannot_be_made() -> None:
-    for given in ({"username": "x"}, {"password": "x"}, {"secrets": []}):
+    nothing: list[dict[str, Any]] = [{"username": "x"}, {"password": "x"}, {"secrets": []}]
+    for given in nothing:
         with pytest.raises(msgspec.ValidationError):
             reader("shipmonk", **given)
     with pytest.raises(InvalidInput):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,7 +65,7 @@ def aftership(tag: str | None, *scans: tuple[str, str], **said: Any) -> dict[str
     return {"event": "tracking_update", "event_id": "e-1", "msg": message, **said}
 
 
-WRITTEN = {"easypost": easypost, "aftership": aftership}
+WRITTEN: dict[str, Callable[..., dict[str, Any]]] = {"easypost": easypost, "aftership": aftership}
 TRANSIT = {"easypost": "in_transit", "aftership": "InTransit"}
 
 

@@ -151,4 +151,4 @@ def test_a_secret_that_is_none_is_refused_by_its_field() -> None:
         reader("withings", secrets=["tell nobody"])
     assert refused.value.field == "credentials.secrets"
     assert "tell nobody" not in str(refused.value)
-    assert "tell" not in repr(ROOM.credentials(secrets=("tell nobody",)))  # type: ignore[call-arg]
+    assert "tell" not in repr(ROOM.credentials(secrets=("tell nobody",)))

@@ -34,7 +34,7 @@ def test_a_source_of_higher_precedence_overrules_what_was_said_of_the_same_momen
 
 def test_overruling_what_only_a_correction_undoes_needs_trust() -> None:
     order = after(new_order(), says(S.DELIVERED, 10, source="shop"))
-    word = {"source": "carrier", "precedence": 5, "standing": True}
+    word = {"source": "carrier", "precedence": 5, "current": True}
     assert hear(order, says(S.EXCEPTION, 10, **word)).verdict is Verdict.ILLEGAL
     told = hear(order, says(S.EXCEPTION, 10, trusted=True, **word))
     assert told.verdict is Verdict.APPLIED
@@ -101,7 +101,7 @@ def test_a_late_poorer_word_never_erases_a_tracking_number() -> None:
         says(S.SHIPPED, 5, source="shop"),
         says(S.DELAYED, 12, source="shop"),
         says(S.IN_TRANSIT, source="shop", precedence=9),
-        says(S.RETURNING, 20, source="shop", standing=True, trusted=True),
+        says(S.RETURNING, 20, source="shop", current=True, trusted=True),
     ):
         order = hear(order, update).order
         parcel = order.parcels[0]
@@ -133,22 +133,22 @@ def test_a_word_about_the_whole_order_moves_only_the_parcels_that_its_source_tol
 
 def test_a_source_takes_back_its_own_word_and_not_anothers() -> None:
     own = after(new_order(), says(S.DELIVERED, 10, source="shop", tracking_number="T1"))
-    back = says(S.RETURNING, 20, source="shop", standing=True, trusted=True)
+    back = says(S.RETURNING, 20, source="shop", current=True, trusted=True)
     told = hear(own, back)
     assert told.verdict is Verdict.APPLIED
     assert told.event is not None
     assert told.event.correction
     anothers = after(new_order(), says(S.DELIVERED, 10, source="carrier", tracking_number="T1"))
     assert hear(anothers, back).verdict is Verdict.ILLEGAL
-    careful = says(S.RETURNING, 20, source="shop", standing=True)
+    careful = says(S.RETURNING, 20, source="shop", current=True)
     assert hear(own, careful).verdict is Verdict.ILLEGAL
 
 
 def test_a_word_of_the_same_time_takes_nothing_back() -> None:
     order = after(new_order(), says(S.DELIVERED, 10, source="shop"))
-    again = says(S.EXCEPTION, 10, source="shop", standing=True, trusted=True)
+    again = says(S.EXCEPTION, 10, source="shop", current=True, trusted=True)
     assert hear(order, again).verdict is Verdict.ILLEGAL
-    unnumbered = says(S.EXCEPTION, source="shop", standing=True, trusted=True)
+    unnumbered = says(S.EXCEPTION, source="shop", current=True, trusted=True)
     assert hear(order, unnumbered).verdict is Verdict.ILLEGAL
 
 
@@ -156,7 +156,7 @@ def test_a_word_of_the_same_time_takes_nothing_back() -> None:
 def test_what_a_carrier_has_was_shipped_even_if_nobody_said_so(state: S) -> None:
     order = new_order()
     assert hear(order, says(state, 10)).verdict is Verdict.ILLEGAL
-    told = hear(order, says(state, 10, standing=True))
+    told = hear(order, says(state, 10, current=True))
     assert told.verdict is Verdict.APPLIED
     assert told.event is not None
     assert told.event.skipped == (S.SHIPPED,)
@@ -165,7 +165,7 @@ def test_what_a_carrier_has_was_shipped_even_if_nobody_said_so(state: S) -> None
 
 def test_an_untold_step_never_stands_in_for_a_correction() -> None:
     order = after(new_order(), says(S.READY_TO_SHIP, 10, source="shop"))
-    told = hear(order, says(S.SUBMITTED, 20, source="shop", standing=True))
+    told = hear(order, says(S.SUBMITTED, 20, source="shop", current=True))
     assert told.verdict is Verdict.ILLEGAL
 
 

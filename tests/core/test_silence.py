@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ from milepost.orders.silence import (
     thresholds,
 )
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "silence.md"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -39,6 +42,16 @@ def test_every_state_that_is_no_end_has_a_threshold_and_a_reason() -> None:
     for state, one in DEFAULTS.items():
         if one.after is not None:
             check_threshold(state, one.after, field="after")
+
+
+def test_the_page_on_silence_tells_each_threshold_and_its_reason() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (none|\d+ [dh]) \| (.+) \|$", page, re.MULTILINE)
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+    for (state, kind, after, why), one in zip(told, DEFAULTS.values(), strict=True):
+        count, _, unit = after.partition(" ")
+        span = int(count) * units[unit] if unit else None
+        assert (state, kind, span, why) == (one.state, one.kind, one.after, one.why)
 
 
 def test_only_states_on_the_way_wait_for_a_carriers_word() -> None:

@@ -53,15 +53,18 @@ def updates(draw: st.DrawFn, order: Order, clock: int) -> Update:
         note=draw(st.sampled_from([None, "", " ", "seen it", "seen it"])),
         precedence=draw(st.sampled_from([0, 0, 10])),
         covers=draw(st.sampled_from([(), (), tuple((s, None) for s in near[:3])])),
-        standing=draw(st.sampled_from([False, False, True])),
+        current=draw(st.sampled_from([False, False, True])),
         whole=draw(st.sampled_from([False, False, True])),
         past=draw(st.sampled_from([False, False, True])),
     )
 
 
+IN_TWO_STEPS = {(a, d) for a, b in reading.NORMAL for c, d in reading.NORMAL if b == c}
+
+
 def is_corrected(update: Update) -> bool:
     noted = update.correction and update.note and update.note.strip()
-    return bool(update.trusted and (noted or update.standing))
+    return bool(update.trusted and (noted or update.current))
 
 
 # --- what has to hold after every single update ---------------------------------------------------
@@ -133,9 +136,9 @@ def check_parcels(before: Order, update: Update, after: Order) -> None:
             here = was.state or (State.SHIPPED if under_way else before.state)
             step = (here.value, parcel.state.value)
             legal = reading.NORMAL | (reading.CORRECTIONS if is_corrected(update) else set())
-            if update.standing:
+            if update.current:
                 # What lies between was never told.
-                legal |= {(a, d) for a, b in reading.NORMAL for c, d in reading.NORMAL if b == c}
+                legal |= IN_TWO_STEPS
             assert step[0] == step[1] or step in legal
         check_facts(was, parcel)
 

@@ -255,3 +255,14 @@ def test_whoever_only_sees_reaches_no_form_that_changes_something() -> None:
 
 def test_every_state_has_a_color() -> None:
     assert UNCOLORED == []
+
+
+def test_a_refused_form_comes_back_with_what_was_typed_but_the_password(desk: Desk) -> None:
+    a_person(desk, name="ada")
+    visitor = Visitor(desk)
+    visitor.get("/log-in?next=/links")
+    seen = visitor.post("/log-in", name="ada", password="not the password", next="/links")
+    assert seen.status == 422
+    assert 'name="next" value="/links"' in seen.html
+    assert 'value="ada"' in seen.html
+    assert "not the password" not in seen.html

@@ -11,8 +11,7 @@ import pytest
 from milepost.api.app import ROUTES
 from milepost.api.door import Route
 from milepost.api.examples import REQUESTS
-from milepost.ports.receiving import Source
-from tests.doors.desk import START, Answer, Desk
+from tests.doors.desk import Answer, Desk
 
 NAMED = [
     route
@@ -28,7 +27,6 @@ UNKNOWN = {
     "client_id": "nobody",
     "resend_id": "rsd_00000000000000000000000000",
     "reconciliation_id": "rec_00000000000000000000000000",
-    "source": "nobody",
     "source": "nothing",
     "receipt_id": "rcp_00000000000000000000000000",
 }
@@ -51,26 +49,11 @@ def said(answer: Answer) -> tuple[int, dict[str, Any]]:
 
 
 def a_reconciliation(desk: Desk) -> str:
-    """The id of a comparison with the provider of a source of this account."""
-    access = {"api_key": "hidden", "base_url": "https://provider.example"}
-    source = Source(
-        account_id=desk.account_id,
-        source="hidden-source",
-        kind="shipmonk",
-        digest="0" * 64,
-        store="theirs",
-        stores={},
-        networks=(),
-        precedence=0,
-        trusted=False,
-        options=b"{}",
-        credentials=b"{}",
-        read_access=msgspec.json.encode(access),
-        created_at=START,
-        updated_at=START,
-    )
-    desk.run(desk.hub.store.put_source(source))
-    begun = desk.post("/v1/sources/hidden-source/reconcile", {})
+    """The id of a comparison with the provider of the account's only source."""
+    (source,) = desk.run(desk.hub.store.sources(desk.account_id))
+    access = msgspec.json.encode({"client_id": "hidden", "client_secret": "hidden"})
+    desk.run(desk.hub.store.put_source(msgspec.structs.replace(source, read_access=access)))
+    begun = desk.post(f"/v1/sources/{source.source}/reconcile", {})
     assert begun.status == 202, begun.body
     name: str = begun.json["reconciliation_id"]
     return name

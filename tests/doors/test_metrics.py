@@ -112,8 +112,8 @@ def test_no_account_order_endpoint_or_address_is_in_the_metrics(sending: Desk) -
     assert not re.search(r"acc_|ord_|ep_[a-z2-7]{10}|key_[0-9a-z]|https?://|nowhere|BREW|B-1", text)
     labels = set(re.findall(r'(\w+)="', text))
     assert labels <= {
-        "contract", "endpoints", "health", "implementation", "le", "major", "method", "minor",
-        "outcome",
+        "contract", "endpoints", "health", "implementation", "kind", "le", "major", "method",
+        "minor", "outcome",
         "patchlevel", "problem", "python", "route", "status", "store", "verdict", "version",
     }  # fmt: skip
     templates = {route.path for route in ROUTES} | {"", "/metrics", "/openapi.json"}

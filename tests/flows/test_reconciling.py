@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from milepost.attention import Kind as Attended
 from milepost.contracts.comparison import Kind, Theirs
 from milepost.errors import InvalidInput, ReconciliationRuns, UnknownRecord
 from milepost.intake import OrderInput, UpdateInput
@@ -302,6 +303,15 @@ def test_credentials_that_are_refused_end_a_run_at_once(tmp_path: Path, kind: st
         assert "401" in run.why
         assert secret not in repr(run)
         assert at.waits == []
+        (matter,), _ = await at.ours.hub.attention.matters(
+            ACCOUNT, kinds=(Attended.RECONCILIATION,), page=Page()
+        )
+        assert (matter.source, matter.attention_id) == (NAME, f"reconciliation:{run.run_id}")
+        assert "401" in matter.why
+        await at.ours.hub.attention.dismiss(ACCOUNT, [matter.attention_id])
+        assert await at.ours.hub.attention.matters(
+            ACCOUNT, kinds=(Attended.RECONCILIATION,), page=Page()
+        ) == ([], None)
 
     play(case, tmp_path, kind)
 
@@ -498,7 +508,8 @@ def test_what_was_begun_is_gone_on_with_by_whoever_dispatches(tmp_path: Path) ->
         at.set_up(access={"every_h": 0})
         begun = await at.reconciling.begin(ACCOUNT, NAME)
         at.reconciling.start()
-        for _ in range(1_000):
+        run = begun
+        for _ in range(2_000):
             run = await at.reconciling.find(ACCOUNT, begun.run_id)
             if run.state is not RunState.RUNNING:
                 break

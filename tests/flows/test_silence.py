@@ -20,7 +20,10 @@ from milepost.orders.silence import Silence, SilenceKind
 from milepost.ports import Page
 from milepost.ports.silence import SilenceFilter
 from milepost.silence import AT_ONCE, Looked
+from milepost.tracker import Tracker
+from milepost.wiring import steady_s
 from tests.flows.house import ACCOUNT, START, House, house
+from tests.flows.test_tracker import watching
 
 P = ParamSpec("P")
 ON_ITS_WAY = (State.SUBMITTED, State.SHIPPED, State.IN_TRANSIT)
@@ -108,8 +111,11 @@ async def test_a_silence_asks_for_a_person_until_it_is_put_aside_or_over(tmp_pat
         assert [action.path for action in later.actions] == [
             f"/v1/orders/{order_id}/trackings",
             "/v1/updates",
+            "/v1/sources/SOURCE/reconcile",
         ]
-        assert [action.command.split()[3] for action in first.actions] == [
+        assert [
+            action.command.split()[3] for action in first.actions if "update" in action.command
+        ] == [
             "STATE",
             "on_hold",
             "cancel_requested",
@@ -143,6 +149,39 @@ async def test_a_carrier_that_says_the_same_every_day_is_not_silent(tmp_path: Pa
         assert (await here.hub.silences.look()).raised == 1
         await here.update("1001", State.IN_TRANSIT)
         assert (await here.hub.silences.look()).ended == 1
+
+
+@played
+async def test_stations_that_the_tracker_finds_are_words_too(tmp_path: Path) -> None:
+    async with watching(tmp_path) as watch:
+        here = watch.house
+        watch.tracker = Tracker(
+            here.hub.store,
+            updates=here.hub.intake.updates,
+            carrier_of=lambda _source: watch.acme,
+            now=here.clock,
+            steady_s=steady_s,
+            chance=lambda: 0.5,
+            owner="me",
+            lease_s=60,
+            poll_s=0.01,
+            at_once=64,
+            metrics=here.hub.metrics,
+            hear=here.hub.silences.hear,
+        )
+        order_id = await watch.ship()
+        for day in (1, 3, 5, 7):
+            watch.acme.happens(State.IN_TRANSIT, day, raw=f"STATION {day}")
+        await watch.until(order_id, days=11.5)
+        assert (await watch.order(order_id)).state_at == START + timedelta(days=1)
+        assert await here.hub.silences.look() == Looked()
+        await watch.until(order_id, days=12.1)
+        assert (await here.hub.silences.look()).raised == 1
+        (silence,) = await silences(here)
+        assert (silence.kind, silence.since_at) == (
+            SilenceKind.CARRIER,
+            START + timedelta(days=7),
+        )
 
 
 @played

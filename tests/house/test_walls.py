@@ -13,7 +13,7 @@ import pytest
 
 from tests.house.repository import ROOT, toml
 
-CONTRACTS = ("withings", "shipmonk", "standard")
+CONTRACTS = ("withings", "shipmonk", "standard", "easypost", "aftership")
 
 
 def lint_imports(*, folder: Path) -> subprocess.CompletedProcess[str]:

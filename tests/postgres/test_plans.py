@@ -46,6 +46,15 @@ READ_WHOLE = {
     "removals": {"removals"},
     "running_resends": {"resends"},
     "cancel_egress_change": {"egress_changes"},
+    # The clock of a sandbox moves, and waits for, whatever waits of its account.
+    "lock_account_lanes": {"lanes"},
+    "move_deliveries": {"deliveries"},
+    "move_lanes": {"lanes"},
+    "move_rehearsals": {"rehearsals"},
+    "waiting_lanes": {"lanes"},
+    "waiting_rehearsals": {"rehearsals"},
+    "waiting_silences": {"orders"},
+    "waiting_trackings": {"trackings"},
 }
 """Statements that are meant to walk through a small table, and which."""
 
@@ -196,6 +205,10 @@ WHOLE_KEYS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "parcels_of": [("parcels_pkey", ("account_id", "order_id"))],
     "waiting_for": [("quarantine_waiting", ("account_id", "store", "order_key"))],
     "update_orders": [("orders_pkey", ("account_id", "order_id"))],
+    "any_quiet_order": [("orders_quiet", ("account_id", "state", "GREATEST"))],
+    "quiet_orders": [("orders_quiet", ("account_id", "state", "GREATEST"))],
+    "any_moved_order": [("orders_moved_on", ("account_id", "silent_at"))],
+    "moved_orders": [("orders_moved_on", ("account_id", "silent_at"))],
     "lanes_before": [
         ("deliveries_pkey", ("account_id", "order_id", "endpoint_id")),
         ("lanes_pkey", ("account_id", "endpoint_id", "order_id")),

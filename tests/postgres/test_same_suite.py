@@ -29,6 +29,7 @@ from tests.store import (
     test_silence,
     test_superseding,
     test_trackings,
+    test_trends,
     test_upkeep,
 )
 
@@ -59,6 +60,7 @@ MODULES = (
     test_silence,
     test_superseding,
     test_trackings,
+    test_trends,
     test_upkeep,
 )
 

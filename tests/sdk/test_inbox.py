@@ -29,7 +29,7 @@ from milepost_receiver import (
 from milepost_receiver.inbox import Fetched
 from tests.sdk.databases import SHOPS, Shop
 from tests.sdk.rooms import CREDENTIALS, sent
-from tests.sdk.senders import SECRET, now, withings_update
+from tests.sdk.senders import SECRET, now, shipmonk_order, withings_update
 
 STANDARD = Receiver.standard(secrets=[SECRET], now=now)
 FIRST, OTHER = "ord_01jgw3v0c8c7k5m8r2x4n6p9qa", "ord_01jgw3v0c8c7k5m8r2x4n6p9qb"
@@ -290,6 +290,25 @@ def test_the_provider_itself_gives_no_id_so_each_of_its_messages_is_kept(small: 
     seen: list[Any] = []
     assert inbox.work(seen.append) == Worked(done=2)
     assert [e.notification.customer_ref for e in seen] == ["REF-1001"] * 2
+
+
+@pytest.mark.parametrize("order_key", ["x" * 100_000, "a\0b", "\N{SNOWMAN}" * 256, " "])
+def test_an_order_may_be_called_anything_that_a_provider_sends(
+    merchant: Merchant, order_key: str
+) -> None:
+    receiver = Receiver.shipmonk(basic=[("hub", "pass:word")])
+    inbox = merchant.opened(receiver=receiver)
+    headers = {"authorization": "Basic aHViOnBhc3M6d29yZA=="}
+    for status in ("submitted", "packed"):
+        told = shipmonk_order(order_key=order_key, processing_status=status)
+        inbox.receive(headers, json.dumps(told).encode())
+        merchant.clock.at += 1
+    seen: list[Any] = []
+    assert inbox.work(lambda entry: seen.append(entry.notification)) == Worked(done=2)
+    told_of = [(n.order_key, n.processing_status) for n in seen]
+    assert told_of == [(order_key, "submitted"), (order_key, "packed")]
+    ((orders,),) = merchant.shop.run("SELECT count(*) FROM milepost_inbox_orders")
+    assert orders == 1
 
 
 @pytest.mark.parametrize("contract", ["withings form", "shipmonk"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from milepost_receiver import (
     Worked,
 )
 from milepost_receiver.hub_client import MAX_ANSWER_BYTES, WAITS_SECONDS, HubClient
+from tests.net.certificates import self_signed, server_side
 from tests.sdk.hub_stub import Said, Stub, stub
 from tests.sdk.rooms import OPTIONS, sent
 from tests.sdk.senders import ENDPOINT_ID, SECRET, now
@@ -251,6 +253,18 @@ def test_settings_that_cannot_work_are_refused(given: dict[str, Any]) -> None:
     settings = {"url": "https://hub.example", "key": KEY, "endpoint_id": ENDPOINT_ID, **given}
     with pytest.raises(ConfigurationInvalid):
         Replay(STANDARD, **settings)
+
+
+def test_a_hub_whose_certificate_is_not_trusted_never_sees_the_key(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    with stub([page()], tls=server_side(certificate)) as hub:
+        with pytest.raises(ReplayUnavailable) as caught:
+            list(replay(hub).pages())
+        assert "SSLCertVerificationError" in str(caught.value)
+        assert hub.asked == []
+        trusting = ssl.create_default_context(cafile=certificate)
+        told = HubClient(hub.url, key=KEY, context=trusting).get("/")
+        assert told == {"deliveries": [], "next": None, "keep": None}
 
 
 def test_the_key_is_in_no_error_and_no_repr() -> None:

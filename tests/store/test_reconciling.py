@@ -188,11 +188,30 @@ def test_only_the_last_runs_of_a_source_are_kept(desk: Desk) -> None:
 
 
 def test_the_last_run_is_one_of_open_orders_and_no_dry_one(desk: Desk) -> None:
-    for number, given in enumerate(({}, {"dry_run": True}, {"choice": Everything()})):
+    kinds: list[dict[str, Any]] = [{}, {"dry_run": True}, {"choice": Everything()}]
+    for number, given in enumerate(kinds):
         run = a_run(f"rec_{number}", finished_at=NOW, state=RunState.DONE, **given)
         add(desk, run)
     assert desk.run(desk.store.last_reconciliation(ACCOUNT, "theirs")).run_id == "rec_0"
     assert desk.run(desk.store.last_reconciliation(ACCOUNT, "nobody")) is None
+
+
+def test_a_source_whose_last_run_failed_is_told_until_one_succeeds(desk: Desk) -> None:
+    def ended(name: str, source: str, state: RunState) -> None:
+        add(desk, a_run(name, source=source, state=state, finished_at=NOW))
+
+    def failed() -> list[str]:
+        runs = desk.run(desk.store.failed_reconciliations(ACCOUNT))
+        return [run.run_id for run in runs]
+
+    ended("rec_1", "b", RunState.FAILED)
+    ended("rec_2", "a", RunState.FAILED)
+    ended("rec_3", "c", RunState.DONE)
+    assert failed() == ["rec_2", "rec_1"]
+    ended("rec_4", "a", RunState.DONE)
+    add(desk, a_run("rec_5", source="b"))
+    assert failed() == ["rec_1"]
+    assert desk.run(desk.store.failed_reconciliations(OTHER)) == []
 
 
 def test_runs_are_listed_newest_first_page_by_page(desk: Desk) -> None:
@@ -218,6 +237,23 @@ def test_another_account_s_runs_are_not_there(desk: Desk, neighbor: Desk) -> Non
     assert desk.run(desk.store.differences(OTHER, "rec_1", page=Page())) == ([], None)
     own = msgspec.structs.replace(a_run(), account_id=OTHER)
     assert add(neighbor, own) == own
+
+
+def test_what_differed_goes_with_its_order(desk: Desk) -> None:
+    add(desk, a_run())
+    gone, left = desk.place("K1"), desk.place("K2")
+    told = [
+        found(order.order_key, order_id=order.order_id, parcel="1Z-hidden")
+        for order in (gone, left)
+    ]
+    advance(desk, take(desk), a_part(*told))
+
+    def is_due(_standing: object) -> bool:
+        return True
+
+    desk.run(desk.store.drop_orders(ACCOUNT, [gone.order_id], is_due=is_due, now=at(9)))
+    desk.run(desk.store.sweep(name=None, limit=100))
+    assert [one.order_key for one in differences(desk)] == ["K2"]
 
 
 def test_real_orders_are_looked_through_by_their_ids(desk: Desk) -> None:

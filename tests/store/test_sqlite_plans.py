@@ -59,6 +59,7 @@ READ_WHOLE = {
     "egress_changes": "egress_changes",
     "cancel_egress_change": "egress_changes",
     "backlog_of_endpoints": "endpoints",
+    "clocks_ahead": "accounts",
 }
 """Statements that are meant to walk through a small table, and which."""
 
@@ -255,3 +256,17 @@ def test_the_statements_of_the_main_path_use_all_of_their_keys(
     }
     for name, key in whole_keys.items():
         assert any(key in step for step in plan(connection, STATEMENTS[name].text)), name
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("quiet_orders", "orders_quiet (account_id=? AND state=? AND <expr><?)"),
+        ("moved_orders", "orders_moved_on (account_id=? AND silent_at>?)"),
+    ],
+)
+def test_silence_is_looked_for_where_nothing_else_is_and_nothing_is_sorted(
+    connection: sqlite3.Connection, name: str, index: str
+) -> None:
+    (step,) = plan(connection, STATEMENTS[name].text)
+    assert step.endswith(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -17,7 +18,7 @@ from milepost_receiver.errors import ConfigurationInvalid, InboxUnavailable
 from milepost_receiver.gaps import Arrival, compare
 from milepost_receiver.headers import HeaderSource, pick_headers
 from milepost_receiver.inbox_work import Entry, Worked, Worker, Workshop
-from milepost_receiver.notification import Notification
+from milepost_receiver.notification import LONGEST_NAME, Notification
 from milepost_receiver.receiver import READ_HEADERS, Receiver
 from milepost_receiver.shipmonk import ShipMonkNotification
 from milepost_receiver.withings import WithingsNotification
@@ -241,7 +242,7 @@ class Inbox(Generic[N]):
         return {
             "inbox": self.name,
             # What belongs to no order waits for nothing.
-            "order_name": name or notification.delivery_id or f"unnamed-{uuid.uuid4().hex}",
+            "order_name": _key(name or notification.delivery_id) or f"unnamed-{uuid.uuid4().hex}",
             "sequence": notification.sequence or 0,
         }
 
@@ -255,3 +256,10 @@ class Inbox(Generic[N]):
             self._database.session() as session,
         ):
             yield session
+
+
+def _key(name: str | None) -> str | None:
+    """A name that every database takes into an index: no NUL, and not too long."""
+    if name is None or (len(name) <= LONGEST_NAME and name.isprintable()):
+        return name
+    return f"sha256-{hashlib.sha256(name.encode()).hexdigest()}"

@@ -24,6 +24,7 @@ from milepost.ports.receipts import Receipt, ReceiptVerdict
 from milepost.ports.receiving import ReceiptFilter
 from milepost.receiving import MadeSource, SourceChange, SourceInput, SourceStatus
 from milepost.receiving.gates import room_of
+from milepost.receiving.setup import UNSAID
 from milepost.receiving.views import (
     new_source,
     receipt_detail,
@@ -144,9 +145,9 @@ def _credentials(told: list[str] | None, shape: type[msgspec.Struct]) -> msgspec
     return msgspec.Raw(msgspec.json.encode(found))
 
 
-def _json(told: str | None) -> msgspec.Raw | None:
+def _json(told: str | None) -> msgspec.Raw:
     if told is None:
-        return None
+        return UNSAID
     text = text_or_file(told).encode()
     try:
         msgspec.json.decode(text)
@@ -276,8 +277,8 @@ def set_source(  # noqa: PLR0913, PLR0917 - options are named on the command lin
             trusted=trusted,
             options=merged(options, shape=room.options, known=before.options, name="--option")
             if options
-            else None,
-            credentials=_credentials(credentials, room.credentials) if credentials else None,
+            else UNSAID,
+            credentials=_credentials(credentials, room.credentials) if credentials else UNSAID,
             read_access=_json(read_access),
             overlap=overlap,
         )

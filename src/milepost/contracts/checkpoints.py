@@ -134,7 +134,7 @@ def message_of(
                 occurred_at=checkpoint.at,
                 raw=checkpoint.word,
                 tracking_number=number,
-                standing=True,
+                current=True,
                 past=place < len(known),
             )
             for place, (checkpoint, state) in enumerate(known, start=1)

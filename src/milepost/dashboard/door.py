@@ -105,7 +105,8 @@ class Door:
             if view.who is None and not page.public:
                 answer: Result = self._to_log_in(asked)
             else:
-                answer = await self._act(asked, view)
+                view = await self._with_form(asked, view)
+                answer = await view.page.act(view)
         except ClientGone:
             return
         except MilepostError as error:
@@ -117,7 +118,8 @@ class Door:
             return
         await self._answer(send, asked, view, answer)
 
-    async def _act(self, asked: _Asked, view: View) -> Result:
+    async def _with_form(self, asked: _Asked, view: View) -> View:
+        """The view with what was sent. Raises Forbidden, OutOfDate, and what reading raises."""
         page = view.page
         if view.who is not None and not (page.public or view.may(page.right)):
             raise Forbidden
@@ -128,8 +130,8 @@ class Door:
             given = fields.pop("csrf", [""])[-1]
             if not hmac.compare_digest(given.encode(), view.csrf.encode()):
                 raise OutOfDate
-            view = replace(view, fields=fields)
-        return await page.act(view)
+            return replace(view, fields=fields)
+        return view
 
     def _to_log_in(self, asked: _Asked) -> Gone:
         if asked.scope["method"] == "POST":

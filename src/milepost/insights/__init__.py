@@ -1,7 +1,9 @@
 """What is read: orders, their history, deliveries and what was not applied; never a secret."""
 
 from milepost.insights.endpoint_views import EndpointView, HealthView, endpoint_view
+from milepost.insights.life import OrderLife
 from milepost.insights.reads import Insights
+from milepost.insights.sent import HeaderView, SentView
 from milepost.insights.truth import AcknowledgedView, EndpointTruth, OrderTruth, Standing
 from milepost.insights.views import (
     AttemptView,
@@ -33,8 +35,10 @@ __all__ = [
     "EndpointTruth",
     "EndpointView",
     "EventView",
+    "HeaderView",
     "HealthView",
     "Insights",
+    "OrderLife",
     "OrderSummary",
     "OrderTruth",
     "OrderView",
@@ -42,6 +46,7 @@ __all__ = [
     "QuarantineView",
     "QueuedView",
     "ScheduleView",
+    "SentView",
     "Standing",
     "StoreView",
     "contract_view",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from milepost.contracts.contract import Contract
 from milepost.delivery.health import Health
-from milepost.delivery.model import Endpoint, delivery_id, read_delivery_id
+from milepost.delivery.model import Attempt, Delivery, Endpoint, delivery_id, read_delivery_id
 from milepost.errors import UnknownRecord
 from milepost.insights.endpoint_views import EndpointView, endpoint_view
+from milepost.insights.life import OrderLife, endpoint_names, order_life
+from milepost.insights.sent import SentView, sent_view
 from milepost.insights.truth import OrderTruth, order_truth
 from milepost.insights.views import (
     ContractView,
@@ -34,7 +37,8 @@ from milepost.insights.views import (
     store_view,
 )
 from milepost.orders.events import Verdict
-from milepost.ports import Counts, DeliveryFilter, OrderFilter, OrderRef, Page, Store
+from milepost.ports import Counts, DeliveryFilter, OrderFilter, OrderRef, Page, Quarantined, Store
+from milepost.ports.upkeep import ErasedBody
 
 
 class Insights:
@@ -104,6 +108,21 @@ class Insights:
         """A page of updates that were kept and not applied."""
         kept, after = await self._store.quarantine(account_id, verdict=verdict, page=page)
         return [quarantine_view(k) for k in kept], after
+
+    async def life(
+        self, account_id: str, order_id: str, *, until: int | None = None, limit: int = 100
+    ) -> OrderLife:
+        """An order with its latest events up to this sequence, in five reads.
+
+        Raises UnknownRecord.
+        """
+        return await order_life(
+            self._store, account_id, order_id, rooms=self._rooms, until=until, limit=limit
+        )
+
+    async def kept(self, account_id: str, update_id: str) -> Quarantined:
+        """An update that was not applied, as it came. Raises UnknownRecord."""
+        return await self._store.kept(account_id, update_id)
 
     # stores and endpoints
 
@@ -194,6 +213,40 @@ class Insights:
 
         Raises UnknownRecord.
         """
+        delivery, body, erased, attempts = await self._delivery(account_id, name)
+        made = [attempt_view(attempt) for attempt in attempts]
+        return delivery_detail(delivery, body=body, erased=erased, attempts=made)
+
+    async def sent(
+        self, account_id: str, name: str, *, user_agent: str
+    ) -> tuple[DeliveryDetail, Sequence[SentView], str | None]:
+        """A delivery, each attempt with the headers that it carried, and how its endpoint is called.
+
+        The name is None once the endpoint is gone. Raises UnknownRecord.
+        """
+        delivery, body, erased, attempts = await self._delivery(account_id, name)
+        endpoint: Endpoint | None = None
+        with suppress(UnknownRecord):
+            endpoint = await self._store.endpoint(account_id, delivery.endpoint_id)
+        made = [
+            sent_view(
+                delivery,
+                attempt,
+                body=body,
+                erased=erased,
+                endpoint=endpoint,
+                rooms=self._rooms,
+                user_agent=user_agent,
+            )
+            for attempt in attempts
+        ]
+        shown = delivery_detail(delivery, body=body, erased=erased, attempts=list(made))
+        called = endpoint and endpoint_names([endpoint])[endpoint.endpoint_id]
+        return shown, made, called
+
+    async def _delivery(
+        self, account_id: str, name: str
+    ) -> tuple[Delivery, bytes, ErasedBody | None, Sequence[Attempt]]:
         named = read_delivery_id(name)
         if named is None:
             raise UnknownRecord
@@ -209,5 +262,4 @@ class Insights:
         erased = None
         if not body:
             erased = await self._store.erased_body(account_id, endpoint_id, order_id, sequence)
-        made = [attempt_view(attempt) for attempt in attempts]
-        return delivery_detail(delivery, body=body, erased=erased, attempts=made)
+        return delivery, body, erased, attempts

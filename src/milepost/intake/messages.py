@@ -161,7 +161,7 @@ def moved_by_source(draft: Draft, order: Order, update: Update) -> Move:
     a word without a time of its own may be. Standing words are weighed by `move` itself.
     """
     result = move(order, update, now=draft.now)
-    may_correct = update.trusted and not update.standing and update.occurred_at is not None
+    may_correct = update.trusted and not update.current and update.occurred_at is not None
     if result.verdict is not Verdict.ILLEGAL or update.correction or not may_correct:
         return result
     word = f" {update.raw!r}" if update.raw else ""

@@ -60,7 +60,7 @@ KEPT_OF_UPDATE = (
     "trusted",
     "precedence",
     "covers",
-    "standing",
+    "current",
     "past",
     "whole",
 )

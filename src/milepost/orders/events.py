@@ -21,6 +21,9 @@ class Verdict(StrEnum):
     ORPHAN = "orphan"
 
 
+RECONCILED = "reconciled:"
+"""How the source of an update begins that comes of asking a source's provider."""
+
 QUARANTINED = frozenset((Verdict.STALE, Verdict.ILLEGAL, Verdict.ORPHAN))
 """The verdicts whose updates are kept for the operator and never sent on."""
 
@@ -48,7 +51,7 @@ class Update(msgspec.Struct, frozen=True, gc=False):
 
     `precedence` decides between sources that tell different things of the same moment. `covers`
     are the other states that the source's word stands for as well, where it is coarser than ours.
-    A `standing` word tells where things are now, and not of one step: what lies between may never
+    A `current` word tells where things are now, and not of one step: what lies between may never
     have been told; one of the `past` is repeated beside it by a source that always tells all. A
     state of the `whole` order goes for all of its parcels that this source told of, whichever of
     them the facts are of.
@@ -72,9 +75,14 @@ class Update(msgspec.Struct, frozen=True, gc=False):
     note: str | None = None
     precedence: int = 0
     covers: tuple[Meaning, ...] = ()
-    standing: bool = False
+    current: bool = False
     past: bool = False
     whole: bool = False
+
+    @property
+    def teller(self) -> str:
+        """Who says it: a source that was asked for its orders is the one that tells by itself."""
+        return self.source.removeprefix(RECONCILED)
 
     @property
     def speaks_of_a_parcel(self) -> bool:

@@ -87,16 +87,16 @@ def _is_behind(state: State, target: State) -> bool:
 
 def is_correcting(update: Update) -> bool:
     """Whether the update is a correction, which may tell of an earlier time than what is known."""
-    return _asks_to_correct(update) and not update.standing
+    return _asks_to_correct(update) and not update.current
 
 
 def corrects(update: Update, known: Known, *, at: datetime) -> bool:
     """Whether the update may take an edge of the correction class from here.
 
-    A standing word of a trusted source needs not ask for it: it takes back what this source said,
+    A current word of a trusted source needs not ask for it: it takes back what this source said,
     or one of lower precedence, where it is evidently the later word.
     """
-    if not update.standing:
+    if not update.current:
         return _asks_to_correct(update)
     return update.trusted and _is_later_word(update, known, at=at)
 
@@ -104,13 +104,13 @@ def corrects(update: Update, known: Known, *, at: datetime) -> bool:
 def untold(
     update: Update, target: State, known: Known, *, at: datetime
 ) -> tuple[State, Edge] | None:
-    """A state that a standing word's order must have passed, and the edge from there; or None.
+    """A state that a current word's order must have passed, and the edge from there; or None.
 
     What a carrier has was shipped, told or not. Between any two others something is only made out
     where the word is evidently the later one, as a late one would turn things back.
     """
     here = known.state
-    if not update.standing or here is target or way_to(here, target, correction=True):
+    if not update.current or here is target or way_to(here, target, correction=True):
         return None
     shipped = target in CARRIER and here not in CARRIER
     between = _BETWEEN if _is_later_word(update, known, at=at) else ()
@@ -132,7 +132,7 @@ def _is_later_word(update: Update, known: Known, *, at: datetime) -> bool:
     """Whether a source goes on from its own word, or overrules one of lower precedence."""
     if known.at is None:
         return True
-    own = update.source == known.told_by
+    own = update.teller == known.told_by
     if not own and update.precedence <= known.precedence:
         return False
     if _is_numbered(update, known):
@@ -150,7 +150,7 @@ def older(update: Update, target: State, known: Known, *, at: datetime) -> str:
     if known.at is None:
         return ""
     numbered = _is_numbered(update, known)
-    if at != known.at and not (numbered and (update.occurred_at is None or update.standing)):
+    if at != known.at and not (numbered and (update.occurred_at is None or update.current)):
         since = f"{known.at.isoformat()}{_told_by(known)}"
         return f"it happened at {at.isoformat()}, before {since}" * (at < known.at)
     if numbered:
@@ -159,7 +159,7 @@ def older(update: Update, target: State, known: Known, *, at: datetime) -> str:
         return why * (told < (known.sequence or 0))
     if target is known.state:
         return ""
-    others = known.told_by is not None and known.told_by != update.source
+    others = known.told_by is not None and known.told_by != update.teller
     if others and update.precedence != known.precedence:
         why = f"of the same moment {known.told_by} says {known.state}, and goes before"
         return f"{why} {update.source}" * (update.precedence < known.precedence)
@@ -180,7 +180,7 @@ def _is_numbered(update: Update, known: Known) -> bool:
         told is not None
         and known.sequence is not None
         and told != known.sequence
-        and update.source == known.told_by
+        and update.teller == known.told_by
     )
 
 

@@ -356,7 +356,7 @@ def _others_of(order: Order, update: Update, named: tuple[Parcel, ...]) -> Itera
     """
     if update.whole:
         for parcel in order.parcels:
-            own = parcel.state is None or parcel.told_by == update.source
+            own = parcel.state is None or parcel.told_by == update.teller
             if own and parcel not in named:
                 yield parcel
 
@@ -391,7 +391,7 @@ def _follow(
 def _passed(
     order: Order, update: Update, parcels: tuple[Parcel, ...], *, at: datetime
 ) -> tuple[State, tuple[State, ...], Edge | None] | None:
-    """Where a standing word takes an order that is with no carrier yet, as `_follow` has it."""
+    """Where a current word takes an order that is with no carrier yet, as `_follow` has it."""
     goal = rolled_up(parcels) or order.state
     passed = untold(update, goal, known_of(order), at=at)
     return None if passed is None else (goal, (passed[0],), passed[1])
@@ -405,7 +405,7 @@ def _at_state(parcel: Parcel, update: Update, target: State, *, at: datetime) ->
         state=target,
         state_at=at,
         source_sequence=update.source_sequence,
-        told_by=update.source,
+        told_by=update.teller,
         precedence=update.precedence,
     )
 
@@ -418,7 +418,7 @@ def _replaced(
         *(told.get(p.parcel, p) for p in parcels),
         *(
             msgspec.structs.replace(
-                p, created_at=now, told_by=update.source, precedence=update.precedence
+                p, created_at=now, told_by=update.teller, precedence=update.precedence
             )
             for name, p in told.items()
             if name not in known
@@ -449,7 +449,7 @@ def _moved(
         previous_state=order.state if target is not order.state else order.previous_state,
         state_at=at if changed else order.state_at,
         source_sequence=update.source_sequence if changed else order.source_sequence,
-        told_by=update.source if changed else order.told_by,
+        told_by=update.teller if changed else order.told_by,
         precedence=update.precedence if changed else order.precedence,
         sequence=order.sequence + 1,
         updated_at=now,

@@ -9,6 +9,7 @@ from typing import Protocol
 from milepost.delivery.model import Delivery
 from milepost.orders.events import Verdict
 from milepost.ports.core import Page, Quarantined
+from milepost.ports.receipts import Receipt
 
 
 class AttentionStore(Protocol):
@@ -39,6 +40,22 @@ class AttentionStore(Protocol):
 
         Each has the name `update:` and its id.
         """
+
+    async def unmapped(
+        self, account_id: str, *, after: datetime | None, page: Page
+    ) -> tuple[Sequence[Receipt], str | None]:
+        """Receipts, without their bodies, of words that mean nothing, taken in after then.
+
+        Each has the name `receipt:` and its id.
+        """
+
+    async def kept(self, account_id: str, update_id: str) -> Quarantined:
+        """An update that was not applied, by its id. Raises UnknownRecord."""
+
+    async def kept_of_order(
+        self, account_id: str, order_id: str, *, limit: int
+    ) -> Sequence[Quarantined]:
+        """The latest updates of an order that were not applied, newest first."""
 
     async def dismiss(self, account_id: str, items: Sequence[str], *, now: datetime) -> None:
         """Remembers when these were put aside; the latest time counts."""

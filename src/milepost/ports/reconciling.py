@@ -248,6 +248,9 @@ class ReconcilingStore(Protocol):
     async def last_reconciliation(self, account_id: str, source: str) -> Reconciliation | None:
         """The newest of a source that compared open orders and was no dry run."""
 
+    async def failed_reconciliations(self, account_id: str) -> Sequence[Reconciliation]:
+        """The newest that has ended of each source, where it has failed, by source."""
+
     async def order_standings(
         self, account_id: str, *, after: str, limit: int
     ) -> Sequence[Standing]:

@@ -23,6 +23,9 @@ MOST_STORES = 1_000
 MOST_PRECEDENCE = 1_000
 SECRET_BYTES = 32
 
+UNSAID = msgspec.Raw()
+"""What stands for JSON that was not given."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
@@ -36,9 +39,9 @@ class SourceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     networks: tuple[str, ...] = ()
     precedence: int = 0
     trusted: bool = False
-    options: msgspec.Raw | None = None
-    credentials: msgspec.Raw | None = None
-    read_access: msgspec.Raw | None = None
+    options: msgspec.Raw = UNSAID
+    credentials: msgspec.Raw = UNSAID
+    read_access: msgspec.Raw = UNSAID
 
     def __repr__(self) -> str:
         return f"SourceInput({self.source}, {self.kind})"
@@ -56,9 +59,9 @@ class SourceChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     networks: tuple[str, ...] | None = None
     precedence: int | None = None
     trusted: bool | None = None
-    options: msgspec.Raw | None = None
-    credentials: msgspec.Raw | None = None
-    read_access: msgspec.Raw | None = None
+    options: msgspec.Raw = UNSAID
+    credentials: msgspec.Raw = UNSAID
+    read_access: msgspec.Raw = UNSAID
     overlap: bool = False
 
     def __repr__(self) -> str:
@@ -174,8 +177,8 @@ class Setup:
             if (value := getattr(wanted, field)) is not None
         }
         for field in ("options", "credentials", "read_access"):
-            raw: msgspec.Raw | None = getattr(wanted, field)
-            if raw is not None:
+            raw: msgspec.Raw = getattr(wanted, field)
+            if bytes(raw):
                 told[field] = _compact(raw)
         if wanted.overlap and "credentials" in told:
             told["credentials"] = _beside(told["credentials"], before.credentials)
@@ -228,8 +231,8 @@ def _check_at_most(field: str, given: Mapping[str, str] | Sequence[str], most: i
         raise InvalidInput(field=field, expected=f"at most {most:,}")
 
 
-def _compact(raw: msgspec.Raw | None) -> bytes:
-    return b"{}" if raw is None else msgspec.json.format(bytes(raw), indent=-1)
+def _compact(raw: msgspec.Raw) -> bytes:
+    return msgspec.json.format(bytes(raw) or b"{}", indent=-1)
 
 
 def _beside(new: bytes, before: bytes) -> bytes:

@@ -16,7 +16,7 @@ from milepost.contracts.comparison import (
 )
 from milepost.contracts.contract import Contract
 from milepost.contracts.read_access import CONTRACTS
-from milepost.orders.events import Update
+from milepost.orders.events import RECONCILED, Update
 from milepost.orders.lifecycle import ENDS
 from milepost.orders.model import Order
 from milepost.ports import OrderRef, Store
@@ -166,7 +166,7 @@ class _Comparing:
         if not refs:
             return []
         found = await self._store.orders_named(refs)
-        return [order for order in found if order is not None and order.erased_at is None]
+        return [order for order in found if order and not order.fake and order.erased_at is None]
 
     async def _differing(self, known: Sequence[Order], told: Sequence[Theirs]) -> list[Mend]:
         by_key: dict[str, list[Theirs]] = {}
@@ -224,7 +224,7 @@ class _Comparing:
             return Mend(found)
         update = msgspec.structs.replace(
             difference.mend,
-            source=f"reconciled:{self._source.source}",
+            source=RECONCILED + self._source.source,
             trusted=self._source.trusted,
             precedence=self._source.precedence,
         )

@@ -9,12 +9,12 @@ from milepost.ports.trends import WITHIN, Pending, Trend
 from milepost.store.rows import Row, micros, moment, moment_or_none
 
 _WITHIN_COLUMNS = (
-    "within_100ms",
-    "within_1s",
-    "within_10s",
-    "within_1min",
-    "within_10min",
-    "within_1h",
+    "within_tenth",
+    "within_second",
+    "within_ten_seconds",
+    "within_minute",
+    "within_ten_minutes",
+    "within_hour",
     "later",
 )
 assert len(_WITHIN_COLUMNS) == len(WITHIN) + 1  # noqa: S101 - a column for each bound

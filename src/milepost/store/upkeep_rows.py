@@ -26,10 +26,11 @@ CLEARED_ORDER = (
     "clear_tracking",
     "clear_rehearsal",
     "clear_silences",
+    "clear_differences",
 )
 """The statements that clear away what an order leaves behind, each so many rows at most."""
 
-ERASED_IN_PLACE = ("erase_attempts", "erase_events", "erase_silences")
+ERASED_IN_PLACE = ("erase_attempts", "erase_events", "erase_silences", "erase_differences")
 """Those that empty what is about a person, likewise."""
 
 BODIES_AT_ONCE = 50

@@ -142,7 +142,7 @@ def _order(told: ShipMonkNotification, *, signed: bool) -> Message:
         carrier=name("shipment_data.carrier", told.carrier),
         carrier_service=name("shipment_data.service", told.carrier_service),
         updating=reading.updating,
-        standing=True,
+        current=True,
         covers=COVERS.get(word, ()),
         whole=True,
     )

@@ -101,7 +101,7 @@ def _updates(
         raw=told.order.state,
         correction=told.correction,
         note=told.note if told.correction else None,
-        standing=True,
+        current=True,
         whole=set(states) == {reading.state},
     )
     if not told.order.parcels:

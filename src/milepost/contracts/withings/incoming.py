@@ -77,7 +77,7 @@ def _update(told: WithingsNotification, *, word: str, signed: bool) -> Update | 
         carrier=name("carrier", told.carrier),
         carrier_service=name("carrier_service", told.carrier_service),
         tracking_number=name("tracking_number", told.tracking_number),
-        standing=True,
+        current=True,
         covers=COVERS.get(reading.state or State.CREATED, ()),
         whole=True,
     )

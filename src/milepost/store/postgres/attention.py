@@ -8,12 +8,15 @@ from functools import partial
 from typing import NamedTuple
 
 from milepost.delivery.model import Delivery
+from milepost.errors import UnknownRecord
 from milepost.orders.events import Verdict
 from milepost.ports import Page, Quarantined
+from milepost.ports.receipts import Receipt
 from milepost.store.cursors import Number, next_cursor, read_cursor
 from milepost.store.postgres.pool import Pool
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.writing import written
+from milepost.store.receiving_rows import receipt_of
 from milepost.store.rows import delivery_of, micros, micros_or_none, moment, quarantined_of
 
 
@@ -27,6 +30,10 @@ class _AfterDelivery(NamedTuple):
 class _AfterUpdate(NamedTuple):
     after_received: Number
     after_update: str
+
+
+class _AfterReceipt(NamedTuple):
+    after_receipt: str
 
 
 async def dismiss(
@@ -81,6 +88,37 @@ class AttentionOnPostgres:
             )
         found = [quarantined_of(row) for row in rows[: page.limit]]
         return found, next_cursor(rows, limit=page.limit, columns=(9, 1))
+
+    async def unmapped(
+        self, account_id: str, *, after: datetime | None, page: Page
+    ) -> tuple[Sequence[Receipt], str | None]:
+        place = read_cursor(page.after, shape=_AfterReceipt)
+        async with self._readers.session() as session:
+            rows = await session.rows(
+                "unmapped_page",
+                account_id=account_id,
+                after=micros_or_none(after),
+                after_receipt=None if place is None else place.after_receipt,
+                limit=page.limit + 1,
+            )
+        found = [receipt_of(row) for row in rows[: page.limit]]
+        return found, next_cursor(rows, limit=page.limit, columns=(1,))
+
+    async def kept(self, account_id: str, update_id: str) -> Quarantined:
+        async with self._readers.session() as session:
+            row = await session.row("kept_update", account_id=account_id, update_id=update_id)
+        if row is None:
+            raise UnknownRecord(update_id)
+        return quarantined_of(row)
+
+    async def kept_of_order(
+        self, account_id: str, order_id: str, *, limit: int
+    ) -> Sequence[Quarantined]:
+        async with self._readers.session() as session:
+            rows = await session.rows(
+                "kept_of_order", account_id=account_id, order_id=order_id, limit=limit
+            )
+        return [quarantined_of(row) for row in rows]
 
     async def dismiss(self, account_id: str, items: Sequence[str], *, now: datetime) -> None:
         await written(self._main, partial(dismiss, account_id=account_id, items=items, now=now))

@@ -39,6 +39,7 @@ STATEMENTS = load(
     "reconciling",
     "people",
     "trends",
+    "postgres/trends",
     "merchants",
     "tracking",
     "postgres/tracking",

@@ -202,6 +202,11 @@ async def last_reconciliation(
     return None if row is None else run_of(row)
 
 
+async def failed_reconciliations(session: Session, account_id: str) -> list[Reconciliation]:
+    rows = await session.rows("failed_reconciliations", account_id=account_id)
+    return [run_of(row) for row in rows]
+
+
 async def order_standings(
     session: Session, account_id: str, *, after: str, limit: int
 ) -> list[Standing]:
@@ -325,6 +330,9 @@ class ReconcilingOnPostgres:
         return await read(
             self._readers, partial(last_reconciliation, account_id=account_id, source=source)
         )
+
+    async def failed_reconciliations(self, account_id: str) -> Sequence[Reconciliation]:
+        return await read(self._readers, partial(failed_reconciliations, account_id=account_id))
 
     async def order_standings(
         self, account_id: str, *, after: str, limit: int

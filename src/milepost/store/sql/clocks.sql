@@ -6,11 +6,6 @@ SELECT sandbox, ahead
 FROM accounts
 WHERE account_id = :account_id;
 
--- name: clocks_ahead
-SELECT account_id, ahead
-FROM accounts
-WHERE ahead > 0;
-
 -- name: move_clock
 -- Only from where it was seen, so that nobody moves it twice.
 UPDATE accounts

@@ -27,6 +27,17 @@ WHERE account_id = :account_id AND source = :source AND dry_run = 0
 ORDER BY run_id DESC
 LIMIT 1;
 
+-- name: failed_reconciliations
+SELECT {reconciliation_columns}
+FROM reconciliations
+WHERE account_id = :account_id AND state = 'failed' AND run_id IN (
+    SELECT max(run_id)
+    FROM reconciliations
+    WHERE account_id = :account_id AND finished_at IS NOT NULL
+    GROUP BY source
+)
+ORDER BY source;
+
 -- name: one_reconciliation
 SELECT {reconciliation_columns}
 FROM reconciliations
@@ -111,6 +122,10 @@ WHERE account_id = :account_id AND run_id = :run_id AND pending = 1;
 SELECT order_id
 FROM reconciliation_differences
 WHERE account_id = :account_id AND run_id = :run_id AND pending = 1;
+
+-- name: erase_differences
+DELETE FROM reconciliation_differences
+WHERE account_id = :account_id AND order_id = :order_id;
 
 -- name: differences_page
 SELECT {difference_columns}

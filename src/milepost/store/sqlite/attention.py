@@ -8,9 +8,12 @@ from functools import partial
 from typing import NamedTuple
 
 from milepost.delivery.model import Delivery
+from milepost.errors import UnknownRecord
 from milepost.orders.events import Verdict
 from milepost.ports import Page, Quarantined
+from milepost.ports.receipts import Receipt
 from milepost.store.cursors import Number, next_cursor, read_cursor
+from milepost.store.receiving_rows import receipt_of
 from milepost.store.rows import delivery_of, micros, micros_or_none, moment, quarantined_of
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.session import Session
@@ -27,6 +30,10 @@ class _AfterDelivery(NamedTuple):
 class _AfterUpdate(NamedTuple):
     after_received: Number
     after_update: str
+
+
+class _AfterReceipt(NamedTuple):
+    after_receipt: str
 
 
 def abandoned(
@@ -65,6 +72,35 @@ def unresolved(
     )
     found = [quarantined_of(row) for row in rows[: page.limit]]
     return found, next_cursor(rows, limit=page.limit, columns=(9, 1))
+
+
+def unmapped(
+    session: Session, account_id: str, *, after: datetime | None, page: Page
+) -> tuple[Sequence[Receipt], str | None]:
+    place = read_cursor(page.after, shape=_AfterReceipt)
+    rows = session.rows(
+        "unmapped_page",
+        account_id=account_id,
+        after=micros_or_none(after),
+        after_receipt=None if place is None else place.after_receipt,
+        limit=page.limit + 1,
+    )
+    found = [receipt_of(row) for row in rows[: page.limit]]
+    return found, next_cursor(rows, limit=page.limit, columns=(1,))
+
+
+def kept(session: Session, account_id: str, *, update_id: str) -> Quarantined:
+    row = session.row("kept_update", account_id=account_id, update_id=update_id)
+    if row is None:
+        raise UnknownRecord(update_id)
+    return quarantined_of(row)
+
+
+def kept_of_order(
+    session: Session, account_id: str, *, order_id: str, limit: int
+) -> Sequence[Quarantined]:
+    rows = session.rows("kept_of_order", account_id=account_id, order_id=order_id, limit=limit)
+    return [quarantined_of(row) for row in rows]
 
 
 def dismiss(session: Session, account_id: str, items: Sequence[str], *, now: datetime) -> None:
@@ -106,6 +142,22 @@ class AttentionOnSqlite:
             until=until,
             page=page,
         )
+        return await self._readers.run(work)
+
+    async def unmapped(
+        self, account_id: str, *, after: datetime | None, page: Page
+    ) -> tuple[Sequence[Receipt], str | None]:
+        work = partial(unmapped, account_id=account_id, after=after, page=page)
+        return await self._readers.run(work)
+
+    async def kept(self, account_id: str, update_id: str) -> Quarantined:
+        work = partial(kept, account_id=account_id, update_id=update_id)
+        return await self._readers.run(work)
+
+    async def kept_of_order(
+        self, account_id: str, order_id: str, *, limit: int
+    ) -> Sequence[Quarantined]:
+        work = partial(kept_of_order, account_id=account_id, order_id=order_id, limit=limit)
         return await self._readers.run(work)
 
     async def dismiss(self, account_id: str, items: Sequence[str], *, now: datetime) -> None:

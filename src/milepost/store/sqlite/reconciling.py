@@ -170,6 +170,10 @@ def last_reconciliation(session: Session, account_id: str, *, source: str) -> Re
     return None if row is None else run_of(row)
 
 
+def failed_reconciliations(session: Session, account_id: str) -> list[Reconciliation]:
+    return [run_of(row) for row in session.rows("failed_reconciliations", account_id=account_id)]
+
+
 def order_standings(session: Session, account_id: str, *, after: str, limit: int) -> list[Standing]:
     rows = session.rows(
         "order_standings", account_id=account_id, after=after, before=NO_REAL_ORDER, limit=limit
@@ -284,6 +288,9 @@ class ReconcilingOnSqlite:
         return await self._readers.run(
             partial(last_reconciliation, account_id=account_id, source=source)
         )
+
+    async def failed_reconciliations(self, account_id: str) -> Sequence[Reconciliation]:
+        return await self._readers.run(partial(failed_reconciliations, account_id=account_id))
 
     async def order_standings(
         self, account_id: str, *, after: str, limit: int

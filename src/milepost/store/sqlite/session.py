@@ -37,6 +37,7 @@ STATEMENTS = load(
     "reconciling",
     "people",
     "trends",
+    "sqlite/trends",
     "merchants",
     "tracking",
     "sqlite/tracking",

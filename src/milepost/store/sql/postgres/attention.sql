@@ -47,6 +47,35 @@ WHERE quarantine.account_id COLLATE "ucs_basic" = :account_id
 ORDER BY quarantine.received_at DESC, quarantine.update_id DESC
 LIMIT :limit;
 
+-- name: unmapped_page
+SELECT {receipt_columns}
+FROM receipts
+WHERE receipts.account_id COLLATE "ucs_basic" = :account_id
+    AND receipts.verdict = 'unmapped'
+    AND receipts.verdict <> 'applied'
+    AND receipts.received_at > :after -- if after
+    AND receipts.receipt_id < :after_receipt -- if after_receipt
+    AND NOT EXISTS (
+        SELECT FROM dismissals
+        WHERE dismissals.account_id = :account_id
+            AND dismissals.item = 'receipt:' || receipts.receipt_id
+        OFFSET 0
+    )
+ORDER BY account_id COLLATE "ucs_basic" DESC, verdict DESC, receipt_id DESC
+LIMIT :limit;
+
+-- name: kept_of_order
+SELECT {quarantine_columns}
+FROM quarantine
+WHERE account_id COLLATE "POSIX" = :account_id AND order_id = :order_id
+ORDER BY update_id DESC
+LIMIT :limit;
+
+-- name: kept_update
+SELECT {quarantine_columns}
+FROM quarantine
+WHERE account_id COLLATE "POSIX" = :account_id AND update_id = :update_id;
+
 -- name: dismissed
 SELECT wanted.position, dismissals.dismissed_at
 FROM unnest(texts($1), texts($2)) WITH ORDINALITY AS wanted (account_id, item, position)

@@ -576,12 +576,12 @@ CREATE TABLE trends (
     failed bigint NOT NULL,
     acknowledged bigint NOT NULL,
     abandoned bigint NOT NULL,
-    within_100ms bigint NOT NULL,
-    within_1s bigint NOT NULL,
-    within_10s bigint NOT NULL,
-    within_1min bigint NOT NULL,
-    within_10min bigint NOT NULL,
-    within_1h bigint NOT NULL,
+    within_tenth bigint NOT NULL,
+    within_second bigint NOT NULL,
+    within_ten_seconds bigint NOT NULL,
+    within_minute bigint NOT NULL,
+    within_ten_minutes bigint NOT NULL,
+    within_hour bigint NOT NULL,
     later bigint NOT NULL,
     CONSTRAINT trends_pkey PRIMARY KEY (account_id, began_at, endpoint_id)
 );

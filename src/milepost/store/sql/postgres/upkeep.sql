@@ -212,6 +212,14 @@ WHERE ctid = ANY (ARRAY(
     LIMIT :limit
 ));
 
+-- name: clear_differences
+DELETE FROM reconciliation_differences
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM reconciliation_differences
+    WHERE account_id = :account_id AND order_id = ANY (:order_ids)
+    LIMIT :limit
+));
+
 -- name: clear_rehearsal
 DELETE FROM rehearsals
 WHERE ctid = ANY (ARRAY(

@@ -44,6 +44,35 @@ WHERE quarantine.account_id = :account_id
 ORDER BY quarantine.received_at DESC, quarantine.update_id DESC
 LIMIT :limit;
 
+-- name: unmapped_page
+SELECT {receipt_columns}
+FROM receipts INDEXED BY receipts_by_verdict
+WHERE receipts.account_id = :account_id
+    AND receipts.verdict = 'unmapped'
+    AND receipts.verdict <> 'applied'
+    AND receipts.received_at > :after -- if after
+    AND receipts.receipt_id < :after_receipt -- if after_receipt
+    AND NOT EXISTS (
+        SELECT 1
+        FROM dismissals
+        WHERE dismissals.account_id = :account_id
+            AND dismissals.item = 'receipt:' || receipts.receipt_id
+    )
+ORDER BY receipts.receipt_id DESC
+LIMIT :limit;
+
+-- name: kept_of_order
+SELECT {quarantine_columns}
+FROM quarantine INDEXED BY quarantine_by_order
+WHERE account_id = :account_id AND order_id = :order_id
+ORDER BY update_id DESC
+LIMIT :limit;
+
+-- name: kept_update
+SELECT {quarantine_columns}
+FROM quarantine
+WHERE account_id = :account_id AND update_id = :update_id;
+
 -- name: dismissed
 WITH wanted (position, account_id, item) AS (VALUES (?, ?, ?))
 SELECT wanted.position, dismissals.dismissed_at

@@ -1,5 +1,10 @@
 -- Moving the clock of an account on SQLite, where one thread writes.
 
+-- name: clocks_ahead
+SELECT account_id, ahead
+FROM accounts
+WHERE ahead > 0;
+
 -- name: move_lanes
 UPDATE lanes
 SET due_at = due_at - :by

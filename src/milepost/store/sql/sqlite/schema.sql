@@ -776,12 +776,12 @@ CREATE TABLE trends (
     failed INTEGER NOT NULL,
     acknowledged INTEGER NOT NULL,
     abandoned INTEGER NOT NULL,
-    within_100ms INTEGER NOT NULL,
-    within_1s INTEGER NOT NULL,
-    within_10s INTEGER NOT NULL,
-    within_1min INTEGER NOT NULL,
-    within_10min INTEGER NOT NULL,
-    within_1h INTEGER NOT NULL,
+    within_tenth INTEGER NOT NULL,
+    within_second INTEGER NOT NULL,
+    within_ten_seconds INTEGER NOT NULL,
+    within_minute INTEGER NOT NULL,
+    within_ten_minutes INTEGER NOT NULL,
+    within_hour INTEGER NOT NULL,
     later INTEGER NOT NULL,
     PRIMARY KEY (account_id, began_at, endpoint_id)
 ) STRICT, WITHOUT ROWID;

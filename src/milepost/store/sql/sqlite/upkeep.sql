@@ -155,6 +155,10 @@ WHERE (account_id, update_id) IN (
 DELETE FROM trackings
 WHERE account_id = :account_id AND order_id = :order_id;
 
+-- name: clear_differences
+DELETE FROM reconciliation_differences
+WHERE account_id = :account_id AND order_id = :order_id;
+
 -- name: clear_rehearsal
 DELETE FROM rehearsals
 WHERE account_id = :account_id AND order_id = :order_id;

@@ -297,12 +297,12 @@ CREATE TABLE trends (
     failed BIGINT NOT NULL,
     acknowledged BIGINT NOT NULL,
     abandoned BIGINT NOT NULL,
-    within_100ms BIGINT NOT NULL,
-    within_1s BIGINT NOT NULL,
-    within_10s BIGINT NOT NULL,
-    within_1min BIGINT NOT NULL,
-    within_10min BIGINT NOT NULL,
-    within_1h BIGINT NOT NULL,
+    within_tenth BIGINT NOT NULL,
+    within_second BIGINT NOT NULL,
+    within_ten_seconds BIGINT NOT NULL,
+    within_minute BIGINT NOT NULL,
+    within_ten_minutes BIGINT NOT NULL,
+    within_hour BIGINT NOT NULL,
     later BIGINT NOT NULL,
     PRIMARY KEY (account_id, began_at, endpoint_id)
 );

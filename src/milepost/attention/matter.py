@@ -1,30 +1,20 @@
-"""What asks for a person: endpoints in trouble, what was given up, and what could not be applied.
-
-Nothing of it is kept twice: the list is read from the records themselves, and all that is kept of
-its own is what somebody has put aside.
-"""
+"""What asks for a person, as it is shown: of each kind why, since when, and what can be done."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 
 import msgspec
 
 from milepost.delivery.health import Condition, Health, condition
 from milepost.delivery.model import Delivery, Endpoint
-from milepost.errors import InvalidInput
-from milepost.orders.events import Verdict
 from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.silence import Silence, SilenceKind
-from milepost.ports import AccountNow, Now, Page, Quarantined, Store
-
-WAITS_FOR_ITS_ORDER = timedelta(hours=1)
-"""How long an update may wait for its order before somebody should look; ours."""
-
-MOST_DISMISSED_AT_ONCE = 1_000
+from milepost.ports import Quarantined
+from milepost.ports.receipts import Receipt
+from milepost.ports.reconciling import Reconciliation
 
 
 class Kind(StrEnum):
@@ -35,7 +25,10 @@ class Kind(StrEnum):
     ABANDONED = "delivery_abandoned"
     ILLEGAL = "update_illegal"
     ORPHAN = "update_without_order"
+    UNMAPPED = "receipt_unmapped"
     SILENT = "order_silent"
+    RECONCILIATION = "reconciliation_failed"
+    STALE = "update_stale"
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -61,146 +54,23 @@ class Matter(msgspec.Struct, frozen=True, gc=False):
     delivery_id: str | None = None
     order_id: str | None = None
     update_id: str | None = None
+    source: str | None = None
+    receipt_id: str | None = None
+    store: str | None = None
+    order_key: str | None = None
+    state: State | None = None
     actions: list[Action] = []
 
 
-class Attention:
-    """The list of what asks for a person, of one account at a time."""
+class Group(msgspec.Struct, frozen=True, gc=False):
+    """The first matters of a kind; `after` is where the next page of them begins, if there is."""
 
-    def __init__(self, store: Store, *, now: Now, account_now: AccountNow) -> None:
-        self._store = store
-        self._now = now
-        self._account_now = account_now
-
-    async def matters(
-        self, account_id: str, *, kinds: Sequence[Kind] = tuple(Kind), page: Page
-    ) -> tuple[Sequence[Matter], str | None]:
-        """A page: kind by kind, endpoints by their ids, the rest newest first.
-
-        Raises InvalidInput for a cursor that no page gave.
-        """
-        wanted = [kind for kind in Kind if kind in kinds]
-        place, after = _read_cursor(page.after, wanted)
-        found: list[Matter] = []
-        aside = await self._store.dismissed(account_id, [str(kind) for kind in wanted])
-        for kind in wanted[place:]:
-            rest = Page(after, page.limit - len(found))
-            part, after = await self._of_kind(account_id, kind, aside=aside.get(kind), page=rest)
-            found += part
-            if after is not None:
-                return found, f"{kind}.{after}"
-            if len(found) >= page.limit:
-                following = wanted[wanted.index(kind) + 1 :]
-                return found, f"{following[0]}." if following else None
-        return found, None
-
-    async def dismiss(self, account_id: str, items: Sequence[str]) -> int:
-        """Puts these aside by their attention id; returns how many.
-
-        One comes back when its reason begins anew. Raises InvalidInput.
-        """
-        if not 1 <= len(items) <= MOST_DISMISSED_AT_ONCE:
-            expected = f"1 to {MOST_DISMISSED_AT_ONCE:,} attention ids"
-            raise InvalidInput(field="items", expected=expected)
-        for place, item in enumerate(items):
-            if item.partition(":")[0] not in _PREFIXES or len(item) > LONGEST_ID:
-                raise InvalidInput(field=f"items[{place}]", expected="an attention id of the list")
-        unique = tuple(dict.fromkeys(items))
-        await self._store.dismiss(account_id, unique, now=self._now())
-        return len(unique)
-
-    async def dismiss_kinds(
-        self, account_id: str, kinds: Sequence[Kind], *, until: datetime | None = None
-    ) -> datetime:
-        """Puts aside whatever of these kinds began by then, or by now; returns the time."""
-        # Updates came in, and orders fell silent, at the account's time; attempts were made, and
-        # endpoints paused, at ours.
-        now, there = self._now(), await self._account_now(account_id)
-        at = now
-        for latest, of_updates in ((now, False), (there, True)):
-            those = [kind.value for kind in kinds if (kind in _AT_ITS_TIME) is of_updates]
-            if those:
-                at = latest if until is None else min(until, latest)
-                await self._store.dismiss(account_id, those, now=at)
-        return at
-
-    async def _of_kind(
-        self, account_id: str, kind: Kind, *, aside: datetime | None, page: Page
-    ) -> tuple[Sequence[Matter], str | None]:
-        if kind in _VERDICTS:
-            return await self._updates(account_id, kind, aside=aside, page=page)
-        if kind is Kind.SILENT:
-            silences, following = await self._store.attending_silences(
-                account_id, after=aside, page=page
-            )
-            return [of_silence(silence) for silence in silences], following
-        if kind is not Kind.ABANDONED:
-            return await self._endpoints(account_id, kind, aside=aside, page=page)
-        found, following = await self._store.abandoned(account_id, after=aside, page=page)
-        return [_of_delivery(delivery) for delivery in found], following
-
-    async def _updates(
-        self, account_id: str, kind: Kind, *, aside: datetime | None, page: Page
-    ) -> tuple[Sequence[Matter], str | None]:
-        verdict, patience = _VERDICTS[kind]
-        updates, following = await self._store.unresolved(
-            account_id,
-            verdict=verdict,
-            after=None if aside is None else aside - patience,
-            until=await self._account_now(account_id) - patience,
-            page=page,
-        )
-        return [_of_update(one, kind=kind, patience=patience) for one in updates], following
-
-    async def _endpoints(
-        self, account_id: str, kind: Kind, *, aside: datetime | None, page: Page
-    ) -> tuple[Sequence[Matter], str | None]:
-        records = await self._store.health(account_id)
-        endpoints = await self._store.endpoints(account_id)
-        matters = [
-            matter
-            for endpoint in sorted(endpoints, key=lambda e: e.endpoint_id)
-            if endpoint.endpoint_id > (page.after or "")
-            for matter in _of_endpoint(
-                endpoint, health=records.get(endpoint.endpoint_id, Health()), kind=kind
-            )
-            if aside is None or matter.since > aside
-        ]
-        put_aside = await self._store.dismissed(account_id, [m.attention_id for m in matters])
-        left = [matter for matter in matters if matter.attention_id not in put_aside]
-        following = left[page.limit - 1].endpoint_id if len(left) > page.limit else None
-        return left[: page.limit], following
+    kind: Kind
+    matters: Sequence[Matter]
+    after: str | None
 
 
-_VERDICTS: Mapping[Kind, tuple[Verdict, timedelta]] = MappingProxyType(
-    {
-        Kind.ILLEGAL: (Verdict.ILLEGAL, timedelta()),
-        Kind.ORPHAN: (Verdict.ORPHAN, WAITS_FOR_ITS_ORDER),
-    }
-)
-"""Which verdict's updates ask for a person, and how long after they came in."""
-
-_AT_ITS_TIME = frozenset((*_VERDICTS, Kind.SILENT))
-"""Kinds whose matters begin at the account's time."""
-
-_PREFIXES = frozenset(("paused", "failing", "delivery", "update", "silence"))
-LONGEST_ID = 300
-
-
-def _read_cursor(cursor: str | None, kinds: Sequence[Kind]) -> tuple[int, str | None]:
-    """Which of the kinds a page begins with, and where in it."""
-    if cursor is None:
-        return 0, None
-    name, dot, after = cursor.partition(".")
-    if not dot or name not in kinds:
-        raise InvalidInput(field="after", expected="a cursor that this list gave")
-    return list(kinds).index(Kind(name)), after or None
-
-
-# what each is shown as
-
-
-def _of_endpoint(endpoint: Endpoint, *, health: Health, kind: Kind) -> list[Matter]:
+def of_endpoint(endpoint: Endpoint, *, health: Health, kind: Kind) -> list[Matter]:
     """The endpoint's own matter of this kind, if it has one."""
     name = endpoint.endpoint_id
     match condition(endpoint.state, health=health), kind:
@@ -219,7 +89,7 @@ def _of_endpoint(endpoint: Endpoint, *, health: Health, kind: Kind) -> list[Matt
     return [Matter(f"{prefix}:{name}:{began}", kind, since, why, endpoint_id=name, actions=actions)]
 
 
-def _of_delivery(delivery: Delivery) -> Matter:
+def of_delivery(delivery: Delivery) -> Matter:
     name = delivery.delivery_id
     why = f"given up after {delivery.attempts} attempts"
     if delivery.outcome is not None:
@@ -249,7 +119,7 @@ def _of_delivery(delivery: Delivery) -> Matter:
     )
 
 
-def _of_update(kept: Quarantined, *, kind: Kind, patience: timedelta) -> Matter:
+def of_update(kept: Quarantined, *, kind: Kind, patience: timedelta) -> Matter:
     actions = [
         Action(
             "See what it said.",
@@ -258,7 +128,7 @@ def _of_update(kept: Quarantined, *, kind: Kind, patience: timedelta) -> Matter:
             f"milepost quarantine list --verdict {kept.verdict}",
         )
     ]
-    if kind is Kind.ILLEGAL:
+    if kind is not Kind.ORPHAN:
         actions.append(
             Action(
                 "If it is right, tell it as a correction, with a note that says why.",
@@ -283,7 +153,41 @@ def _of_update(kept: Quarantined, *, kind: Kind, patience: timedelta) -> Matter:
         kept.why,
         order_id=kept.order_id,
         update_id=kept.update_id,
+        source=kept.source,
+        receipt_id=kept.receipt_id,
+        store=kept.store,
+        order_key=kept.order_key,
+        state=kept.update.state,
         actions=actions,
+    )
+
+
+def of_receipt(receipt: Receipt) -> Matter:
+    name = receipt.receipt_id
+    return Matter(
+        f"receipt:{name}",
+        Kind.UNMAPPED,
+        receipt.received_at,
+        receipt.why,
+        order_id=receipt.order_id,
+        source=receipt.source,
+        receipt_id=name,
+        store=receipt.store,
+        order_key=receipt.order_key,
+        actions=[
+            Action(
+                "See it as it came.",
+                "GET",
+                f"/v1/receipts/{name}",
+                f"milepost receipt show {name}",
+            ),
+            Action(
+                "Read it again, after its word was given a meaning.",
+                "POST",
+                f"/v1/receipts/{name}/retry",
+                f"milepost receipt retry {name}",
+            ),
+        ],
     )
 
 
@@ -300,6 +204,14 @@ def of_silence(silence: Silence) -> Matter:
             f"milepost update {order_id} STATE",
         )
     )
+    actions.append(
+        Action(
+            "Compare it with what its source has, where that can be read.",
+            "POST",
+            "/v1/sources/SOURCE/reconcile",
+            f"milepost reconcile SOURCE --order {order_id}",
+        )
+    )
     actions += [
         Action(does, "POST", "/v1/updates", f"milepost update {order_id} {state} --note WHY")
         for state, does in _STOPPED_BY
@@ -313,6 +225,9 @@ def of_silence(silence: Silence) -> Matter:
         f"{heard} in {silence.state} since {silence.since_at:%Y-%m-%d %H:%M} UTC, "
         f"for more than {shown_span(silence.after)}",
         order_id=order_id,
+        store=silence.store,
+        order_key=silence.order_key,
+        state=silence.state,
         actions=actions,
     )
 
@@ -345,6 +260,30 @@ def _watched(order_id: str) -> Action:
         "GET",
         f"/v1/orders/{order_id}/trackings",
         f"milepost carrier watched {order_id}",
+    )
+
+
+def of_reconciliation(run: Reconciliation) -> Matter:
+    return Matter(
+        f"reconciliation:{run.run_id}",
+        Kind.RECONCILIATION,
+        run.finished_at or run.asked_at,
+        f"{run.source} could not be compared with its provider: {run.why}",
+        source=run.source,
+        actions=[
+            Action(
+                "Compare again, once what stood in the way is mended.",
+                "POST",
+                f"/v1/sources/{run.source}/reconcile",
+                f"milepost reconcile {run.source}",
+            ),
+            Action(
+                "See how far it came.",
+                "GET",
+                f"/v1/reconciliations/{run.run_id}",
+                f"milepost reconcile show {run.run_id}",
+            ),
+        ],
     )
 
 
