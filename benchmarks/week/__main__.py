@@ -122,7 +122,7 @@ def _settle(stage: Stage, *, tick_h: float) -> None:
 
 def _advance(stage: Stage, hours: float) -> None:
     for hub in stage.hubs:
-        stage.call(hub, "POST", "/v1/clock/advance", {"by_s": int(hours * 3_600)})
+        stage.call(hub, "POST", "/v1/clock/advance", {"by": f"{round(hours * 60)}m"})
 
 
 def _wait(stage: Stage, seconds: float) -> bool:

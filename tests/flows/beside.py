@@ -68,6 +68,11 @@ class Beside:
     source: Source
     reconciling: Reconciling
     waits: list[float] = field(default_factory=list)
+    alone: bool = False
+
+    @property
+    def houses(self) -> tuple[House, ...]:
+        return (self.ours,) if self.alone else (self.provider, self.ours)
 
     @property
     def access(self) -> dict[str, Any]:
@@ -81,19 +86,19 @@ class Beside:
         self.source = msgspec.structs.replace(self.source, **given)
 
     def forward(self, by: timedelta) -> None:
-        for each in (self.provider, self.ours):
+        for each in self.houses:
             each.clock.at += by
 
     async def both(self, key: str, *states: State, **facts: Any) -> None:
         """An order that both have, in these states."""
-        for each in (self.provider, self.ours):
+        for each in self.houses:
             await each.order(key)
         for state in states:
             await self.both_hear(key, state, **facts)
 
     async def both_hear(self, key: str, state: State, **facts: Any) -> None:
         self.forward(timedelta(seconds=1))
-        for each in (self.provider, self.ours):
+        for each in self.houses:
             told = await each.update(key, state, **facts)
             assert told.verdict is Verdict.APPLIED, told
 
@@ -229,3 +234,21 @@ async def side_by_side(
         finally:
             await beside.reconciling.stop()
             await wire.close()
+
+
+@asynccontextmanager
+async def ours_alone(folder: Path, *, database: str = "sqlite") -> AsyncIterator[Beside]:
+    """Our hub, for tests that say themselves what the provider answers; nobody else is there."""
+    given: dict[str, object] = {"secret_key": KEY}
+    if database == "postgres":
+        given["database_url"] = await asyncio.to_thread(new_database)
+    async with house(folder, dispatch=False, **given) as ours:
+        nobody = Provided(ours.hub, ours.outside, ours.clock, ACCOUNT)
+        access = {"client_id": "app", "client_secret": "secret"}
+        source = a_source("withings", access, ours)
+        beside = Beside("withings", nobody, ours, "", source, None, alone=True)  # type: ignore[arg-type]
+        beside.reconciling = another(beside, provider_of=None, owner="me")
+        try:
+            yield beside
+        finally:
+            await beside.reconciling.stop()

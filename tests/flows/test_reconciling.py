@@ -31,7 +31,7 @@ from milepost.ports.reconciling import (
 )
 from milepost.reconciling import Reconciling
 from milepost.reconciling.runs import REMOVED, STOPPED
-from tests.flows.beside import NAME, QUIET, Beside, another, side_by_side
+from tests.flows.beside import NAME, QUIET, Beside, another, ours_alone, side_by_side
 from tests.flows.house import ACCOUNT
 from tests.net.receiver import unused_port
 
@@ -45,6 +45,16 @@ Case = Callable[[Beside], Coroutine[Any, Any, None]]
 def play(case: Case, folder: Path, kind: str = "withings", **given: Any) -> None:
     async def whole() -> None:
         async with side_by_side(folder, kind, **given) as beside:
+            await case(beside)
+
+    asyncio.run(whole())
+
+
+def play_alone(case: Case, folder: Path, **given: Any) -> None:
+    """The same where the test itself says what the provider answers."""
+
+    async def whole() -> None:
+        async with ours_alone(folder, **given) as beside:
             await case(beside)
 
     asyncio.run(whole())
@@ -289,7 +299,7 @@ def test_a_word_without_a_meaning_is_shown_and_not_guessed(tmp_path: Path) -> No
         )
         assert run.unapplied == 1
 
-    play(case, tmp_path)
+    play_alone(case, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -361,7 +371,7 @@ def test_a_provider_that_comes_back_is_asked_on(tmp_path: Path) -> None:
         run = await at.compare()
         assert (run.state, run.asked, run.examined, run.why) == (RunState.DONE, 7, 7, "")
 
-    play(case, tmp_path)
+    play_alone(case, tmp_path)
 
 
 def test_a_source_that_goes_away_ends_its_run(tmp_path: Path) -> None:
@@ -377,7 +387,7 @@ def test_a_source_that_goes_away_ends_its_run(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match="read_access"):
             await at.reconciling.begin(ACCOUNT, NAME)
 
-    play(case, tmp_path)
+    play_alone(case, tmp_path)
 
 
 # one run, many processes
@@ -433,7 +443,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path, database: str
             order = await at.order(key)
             assert (order.state, order.sequence) == (S.IN_TRANSIT, 6)
 
-    play(case, tmp_path, database=database)
+    play_alone(case, tmp_path, database=database)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -452,7 +462,7 @@ def test_two_processes_share_no_part_of_a_run(tmp_path: Path, database: str) -> 
         assert sorted(asked) == sorted(f"K{number}" for number in range(9))
         assert (runs[0].differences, runs[0].applied) == (9, 9)
 
-    play(case, tmp_path, database=database)
+    play_alone(case, tmp_path, database=database)
 
 
 def test_another_choice_is_not_begun_while_one_runs(tmp_path: Path) -> None:
@@ -468,7 +478,7 @@ def test_another_choice_is_not_begun_while_one_runs(tmp_path: Path) -> None:
         again = await at.reconciling.run(ended)
         assert again.state is RunState.STOPPED
 
-    play(case, tmp_path)
+    play_alone(case, tmp_path)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -497,7 +507,7 @@ def test_open_orders_are_compared_when_it_is_time_and_once_over_all_processes(
         at.forward(timedelta(days=30))
         assert await begun() == 0
 
-    play(case, tmp_path, database=database)
+    play_alone(case, tmp_path, database=database)
 
 
 def test_what_was_begun_is_gone_on_with_by_whoever_dispatches(tmp_path: Path) -> None:
@@ -540,4 +550,4 @@ def test_thousands_of_orders_are_never_in_hand_at_once(tmp_path: Path) -> None:
         assert len(set(steps)) >= 24
         assert peak < 16 * 1024 * 1024
 
-    play(case, tmp_path)
+    play_alone(case, tmp_path)

@@ -46,6 +46,13 @@ READ_WHOLE = {
     "removals": {"removals"},
     "running_resends": {"resends"},
     "cancel_egress_change": {"egress_changes"},
+    "any_operator": {"people"},
+    "people": {"people"},
+    "forget_old_first_tokens": {"first_tokens"},
+    "forget_first_tokens": {"first_tokens"},
+    "forget_sessions": {"sessions"},
+    "end_sessions_by_link": {"sessions"},
+    "links": {"portal_links"},
     # The clock of a sandbox moves, and waits for, whatever waits of its account.
     "lock_account_lanes": {"lanes"},
     "move_deliveries": {"deliveries"},

@@ -49,6 +49,8 @@ FIRST_PARCEL = Parcel(
     tracking_number="1Z999",
     tracking_url="https://ups.example/1Z999",
     created_at=at(-9),
+    told_by="carrier",
+    precedence=7,
     details=ParcelDetails(
         number=1,
         weight=Weight(Decimal("1.250"), "kg"),
@@ -57,6 +59,8 @@ FIRST_PARCEL = Parcel(
     ),
 )
 RICH: dict[str, Any] = {
+    "told_by": "warehouse",
+    "precedence": -3,
     "state": State.SCHEDULED,
     "reason": Reason.FUTURE_DATE,
     "previous_state": State.CREATED,

@@ -159,7 +159,7 @@ def _watched() -> Generator[Callable[[Reconciliation], None], None, None]:
         if run.place.page:
             text = f"looking through the provider's list, {text}"
         if run.why and run.state is RunState.RUNNING:
-            text = f"waiting ({run.why}), {text}"
+            text = f"{text}, waiting: {run.why[:50]}"
         # A count that was taken when it began may be behind by now.
         total = max(run.total, run.examined) or None
         bar.update(task, description=text, total=total, completed=run.examined)

@@ -220,7 +220,7 @@ class Insights:
     async def sent(
         self, account_id: str, name: str, *, user_agent: str
     ) -> tuple[DeliveryDetail, Sequence[SentView], str | None]:
-        """A delivery, each attempt with the headers that it carried, and how its endpoint is called.
+        """A delivery, each attempt with its headers as sent, and how the endpoint is called.
 
         The name is None once the endpoint is gone. Raises UnknownRecord.
         """
@@ -241,7 +241,7 @@ class Insights:
             for attempt in attempts
         ]
         shown = delivery_detail(delivery, body=body, erased=erased, attempts=list(made))
-        called = endpoint and endpoint_names([endpoint])[endpoint.endpoint_id]
+        called = None if endpoint is None else endpoint_names([endpoint])[endpoint.endpoint_id]
         return shown, made, called
 
     async def _delivery(

@@ -16,6 +16,9 @@ LARGEST_ANSWER = 8 * 1024 * 1024
 LONGEST_WAIT = timedelta(hours=1)
 """A wait that a provider asks for is taken at its word up to here."""
 
+SHORTEST_HIDDEN = 6
+"""A shorter text is no secret, and taking it out would take words apart."""
+
 _LATER = frozenset((408, 425, 429))
 
 Fetch = Callable[[Request], Awaitable[Reply]]
@@ -54,6 +57,8 @@ def failed(reply: Reply, *, secrets: Sequence[str]) -> Unanswered:
     """What an exchange that came to no reply is."""
     why = f"{reply.failure}: {reply.detail}" if reply.detail else str(reply.failure)
     for secret in secrets:
+        if len(secret) < SHORTEST_HIDDEN:
+            continue
         why = why.replace(secret, "[redacted]")
     return Unanswered(why, is_final=reply.failure is Failure.BLOCKED)
 
