@@ -129,7 +129,9 @@ class Hub:
         hub = build(read_settings(self._environment))
         await hub.open(dispatch=False)
         try:
-            account_id = (await hub.operations.add_account("bench", sandbox=self._sandbox)).account_id
+            account_id = (
+                await hub.operations.add_account("bench", sandbox=self._sandbox)
+            ).account_id
             key = await hub.operations.add_key(account_id, name="bench")
             await hub.operations.put_store(account_id, MAIN)
         finally:

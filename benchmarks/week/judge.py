@@ -66,6 +66,9 @@ def received(stage: Stage) -> dict[str, dict[str, int]]:
             counts.setdefault(receipt["source"], Counter())[receipt["verdict"]] += 1
         after = page.get("next")
         path = after and f"/v1/receipts?limit=200&after={after}"
+    stage.note_arrivals()
+    for (name, verdict), number in stage.arrivals.items():
+        counts.setdefault(name, Counter())[verdict] = number
     return {name: dict(sorted(of_source.items())) for name, of_source in sorted(counts.items())}
 
 

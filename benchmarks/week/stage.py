@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import signal
 import subprocess
 import sys
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from benchmarks.hub import Hub
 from benchmarks.postgres import free_port
@@ -22,6 +24,11 @@ from benchmarks.week.lives import CONTRACTS
 USERNAME = "week"
 CARRIER = "carrier"
 """The source of the carrier's own word."""
+
+_ON_ARRIVAL = re.compile(
+    r'^milepost_messages_total\{kind="([^"]+)",verdict="(repeated|orphan)"\} (\S+)$', re.MULTILINE
+)
+"""What no receipt shows later: a message known again has none, and an orphan does not stay one."""
 
 STRIPPED = "shipmonk-to-merchants-hub"
 """The link that takes off what only Milepost sends: so the provider itself speaks."""
@@ -87,6 +94,7 @@ class Stage:
         self.hubs = {name: self._hub(name, urls.get(name, "")) for name in ("provider", "merchant")}
         self.merchant = self._start_merchant()
         self.paths: dict[str, str] = {}
+        self.arrivals: Counter[tuple[str, str]] = Counter()
         self.wire = self._wire()
 
     def __enter__(self) -> Stage:
@@ -130,8 +138,18 @@ class Stage:
             self.merchant.kill()
             self.merchant = self._start_merchant()
             return
+        if name == "merchant":
+            self.note_arrivals()
         self.hubs[name].kill()
         self.hubs[name].start()
+
+    def note_arrivals(self) -> None:
+        """Adds what the merchant's hub has counted on arrival since it was started."""
+        with urlopen(f"http://{self.hubs['merchant'].host}/metrics", timeout=20) as answer:
+            text = answer.read().decode()
+        for kind, verdict, number in _ON_ARRIVAL.findall(text):
+            name = CARRIER if kind == "easypost" else kind
+            self.arrivals[name, f"{verdict} on arrival"] += int(float(number))
 
     def calm_down(self) -> None:
         """Every link behaves from now on."""
@@ -189,7 +207,11 @@ class Stage:
         proofs: dict[str, Any] = {
             "withings": {"secrets": [self.secret]},
             # What the provider itself has: the link takes off the signature that is ours.
-            "shipmonk": {"basic": [[USERNAME, self.secret]], "signature_secrets": [self.secret]},
+            "shipmonk": {
+                "username": USERNAME,
+                "password": self.secret,
+                "signature_secrets": [self.secret],
+            },
             "standard": {"secrets": [self.secret]},
             "easypost": {"secrets": [self.secret]},
         }
@@ -200,7 +222,7 @@ class Stage:
             "credentials": proofs[kind],
         }
         made = self.call("merchant", "POST", "/v1/sources", wanted)
-        return urlsplit(made["url"]).path
+        return str(made["path"])
 
     def _add_endpoint(self, hub: str, contract: str, link: str, path: str) -> None:
         wanted: dict[str, Any] = {

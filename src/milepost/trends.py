@@ -20,7 +20,7 @@ from milepost.errors import StoreError
 from milepost.logs import logger
 from milepost.orders.lifecycle import State
 from milepost.ports import Now, Settlement, TrendStore
-from milepost.ports.trends import STEP, WITHIN, Pending, Trend
+from milepost.ports.trends import STEP, WITHIN, Pending, Trend, Waiting
 
 FLUSHED_EVERY_S = 5.0
 KEPT = timedelta(days=14)
@@ -209,6 +209,10 @@ class Trends:
     async def pending(self, account_id: str) -> Pending:
         """What waits to be acknowledged, counted up to MOST_PENDING."""
         return await self._store.pending(account_id, most=MOST_PENDING)
+
+    async def waiting(self, account_id: str) -> Mapping[str, Waiting]:
+        """What waits at each endpoint of the account, counted up to MOST_PENDING each."""
+        return await self._store.waiting(account_id, most=MOST_PENDING)
 
     def states(self, account_id: str) -> StateCounts:
         """How many orders are in each state, as last counted; counted anew when it is time.

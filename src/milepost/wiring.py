@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from milepost import __version__
@@ -107,7 +108,10 @@ class Ulids:
 
 @dataclass(slots=True)
 class Hub:
-    """One process of Milepost: the flows over one store."""
+    """One process of Milepost: the flows over one store.
+
+    `published` is the document of the interface that stands before it, empty where none does.
+    """
 
     settings: Settings
     store: Store
@@ -137,6 +141,8 @@ class Hub:
     rooms: Mapping[str, Contract]
     now: Now
     new_id: NewId
+    post: Post
+    published: Mapping[str, object] = MappingProxyType({})
     sender: Sender | None = None
     traces: Traces | None = None
     dispatches: bool = False
@@ -463,6 +469,7 @@ def build(
         rooms=ROOMS,
         now=clock,
         new_id=new_id,
+        post=post,
         sender=sender,
         traces=traces,
     )

@@ -53,7 +53,7 @@ def test_each_parcel_is_told_with_its_own_state_and_time() -> None:
         Parcel("B", State.DELIVERED, EARLIER),
         Parcel("C"),
     )
-    first, second, third = read(sent(parcels=parcels)).updates
+    third, first, second = read(sent(parcels=parcels)).updates
     assert (first.parcel, first.state, first.tracking_number) == ("A", State.IN_TRANSIT, "T1")
     assert (second.parcel, second.state, second.occurred_at) == ("B", State.DELIVERED, EARLIER)
     assert (third.parcel, third.state) == ("C", None)

@@ -13,7 +13,7 @@ from milepost.contracts import ROOMS
 from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import CARRIER, REASONS, State, allowed_next
 from milepost.orders.model import Order
-from tests.contracts.two_hubs import BORN, Hub, born, headers, reader, relay
+from tests.contracts.two_hubs import BORN, Hub, born, headers, reader, relay, words_of
 
 MAIN = (
     State.VERIFIED,
@@ -140,3 +140,33 @@ def test_only_a_trusted_source_takes_its_own_word_back(name: str) -> None:
     assert careful.order.state is State.DELIVERED
     assert [m.verdict for m in careful.refused] == [Verdict.ILLEGAL]
     assert "trusted source" in careful.refused[0].why
+
+
+@pytest.mark.parametrize("name", ROOMS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_what_is_lost_repeated_and_reordered_ends_at_the_last_word_that_was_sent(
+    name: str, data: st.DataObject
+) -> None:
+    """For orders of one parcel, and as long as nothing was corrected."""
+    first, now = Hub(ROOMS[name]), BORN
+    for _ in range(data.draw(st.integers(1, 10))):
+        now += timedelta(minutes=1)
+        following = allowed_next(first.order.state)
+        if not following:
+            break
+        state = data.draw(st.sampled_from(following))
+        first.hear(Update(source="warehouse", state=state, occurred_at=now), now=now)
+    if not first.told:
+        return
+    lost = data.draw(st.sets(st.sampled_from(first.told))) - {first.told[-1]}
+    sent = [message for message in first.told if message not in lost]
+    sent += data.draw(st.lists(st.sampled_from(sent), max_size=3))
+    second, read = Hub(ROOMS[name], born("ord_2")), reader(name)
+    for body, sequence in data.draw(st.permutations(sent)):
+        now += timedelta(minutes=1)
+        message = read(headers(body, order_id="ord_1", sequence=sequence), body)
+        second.take(message, now=now)
+    last = words_of(name, first.told[-1][0])
+    shown = ROOMS[name].words(second.order)
+    assert {word for word in last if word} <= {word for word in shown.values() if word}

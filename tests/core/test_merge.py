@@ -205,3 +205,25 @@ def test_who_told_last_is_known_of_the_order_and_of_each_parcel() -> None:
     assert (parcel_of(order, "A").told_by, parcel_of(order, "A").precedence) == ("x", 3)
     assert (parcel_of(order, "B").told_by, parcel_of(order, "B").precedence) == ("warehouse", 0)
     assert order.told_by == "warehouse"
+
+
+def test_a_word_that_is_said_again_after_others_were_missed_makes_those_stale() -> None:
+    order = after(new_order(), says(S.IN_TRANSIT, source="hub", source_sequence=2, current=True))
+    order = after(order, says(S.IN_TRANSIT, source="hub", source_sequence=5, current=True))
+    missed = says(S.EXCEPTION, source="hub", source_sequence=4, current=True)
+    assert hear(order, missed).verdict is Verdict.STALE
+
+
+def test_a_late_word_makes_no_parcel_that_its_source_never_told_of_again() -> None:
+    order = after(
+        shipped("A"), says(S.DELIVERED, parcel="A", source="hub", source_sequence=5, current=True)
+    )
+    late = says(S.DELAYED, parcel="old", source="hub", source_sequence=4, current=True)
+    told = hear(order, late)
+    assert (told.verdict, len(told.order.parcels)) == (Verdict.STALE, 1)
+
+
+def test_what_is_first_heard_of_as_returned_was_shipped_and_sent_back() -> None:
+    told = hear(new_order(), says(S.RETURNED, 10, current=True))
+    assert told.event is not None
+    assert told.event.skipped == (S.SHIPPED, S.RETURNING)

@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+import psycopg
+
 from milepost_receiver import Entry, Inbox, Receiver
 from milepost_receiver.wsgi import webhook
 from tests.sdk.senders import SECRET
 
 LEASE_SECONDS = 0.3
+MARK = "%s" if os.environ.get("SHOP_URL") else "?"
+NUMBER = "SERIAL" if os.environ.get("SHOP_URL") else "INTEGER"
 
 
-def connect() -> sqlite3.Connection:
-    return sqlite3.connect("shop.db", timeout=30)
+def connect() -> Any:
+    """The merchant's database: the one on PostgreSQL that is named, or a file."""
+    url = os.environ.get("SHOP_URL")
+    return psycopg.connect(url) if url else sqlite3.connect("shop.db", timeout=30)
 
 
 def inbox() -> Inbox[Any]:
@@ -58,7 +64,8 @@ def work(*, alive: int) -> None:
 
     def apply(entry: Entry[Any]) -> None:
         told = entry.notification
-        entry.connection.execute("INSERT INTO done VALUES (?, ?)", (told.order_id, told.sequence))
+        insert = f"INSERT INTO done (order_id, sequence) VALUES ({MARK}, {MARK})"
+        entry.connection.cursor().execute(insert, (told.order_id, told.sequence))
         if next(calls) == alive:
             die()
 
@@ -72,7 +79,8 @@ if __name__ == "__main__":
         case ["create"]:
             inbox().create()
             with connect() as connection:
-                connection.execute("CREATE TABLE done (order_id TEXT, sequence INTEGER)")
+                columns = f"number {NUMBER} PRIMARY KEY, order_id TEXT, sequence INTEGER"
+                connection.execute(f"CREATE TABLE done ({columns})")
             Path("ready").touch()
         case ["serve"]:
             serve(unanswered=False)

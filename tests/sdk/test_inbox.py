@@ -292,6 +292,21 @@ def test_the_provider_itself_gives_no_id_so_each_of_its_messages_is_kept(small: 
     assert [e.notification.customer_ref for e in seen] == ["REF-1001"] * 2
 
 
+def test_what_belongs_to_no_order_waits_for_nothing(small: Merchant) -> None:
+    inbox = small.opened(receiver=Receiver.shipmonk(basic=[("hub", "pass:word")]))
+    headers = {"authorization": "Basic aHViOnBhc3M6d29yZA=="}
+    for asn in ("A-1", "A-2"):
+        inbox.receive(headers, json.dumps({"asn": asn}).encode())
+
+    def apply(entry: Entry[Any]) -> None:
+        assert entry.notification.kind == "receiving"
+        if entry.notification.body["asn"] == "A-1":
+            fail(entry)
+
+    assert inbox.work(apply) == Worked(done=1, failed=1)
+    assert inbox.waiting() == 1
+
+
 @pytest.mark.parametrize("order_key", ["x" * 100_000, "a\0b", "\N{SNOWMAN}" * 256, " "])
 def test_an_order_may_be_called_anything_that_a_provider_sends(
     merchant: Merchant, order_key: str

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.sdk.killed import inbox
+from tests.postgres.server import new_database
+from tests.sdk.killed import connect, inbox
 from tests.sdk.processes import Running, post, until
 from tests.sdk.rooms import sent
 from tests.sdk.senders import SECRET
@@ -26,19 +28,20 @@ TOLD = [(order_id, sequence) for sequence in range(1, 5) for order_id in ORDERS]
 class Folder:
     """A merchant's folder, and the processes in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, url: str) -> None:
         self.path = path
         self.started: list[Running] = []
+        self.settings = {"SHOP_URL": url} if url else {}
         subprocess.run(
             [sys.executable, "-m", "tests.sdk.killed", "create"],
             cwd=path,
-            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **self.settings},
             check=True,
             timeout=60,
         )
 
     def start(self, *words: str) -> Running:
-        started = Running(["-m", "tests.sdk.killed", *words], folder=self.path)
+        started = Running(["-m", "tests.sdk.killed", *words], folder=self.path, **self.settings)
         self.started.append(started)
         return started
 
@@ -60,16 +63,21 @@ class Folder:
         return post(port, "/", headers, body)
 
     def done(self) -> list[tuple[str, int]]:
-        connection = sqlite3.connect(self.path / "shop.db", timeout=30)
-        found = connection.execute("SELECT order_id, sequence FROM done ORDER BY rowid").fetchall()
-        connection.close()
-        return found
+        with closing(connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("SELECT order_id, sequence FROM done ORDER BY number")
+            return list(cursor.fetchall())
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
-    made = Folder(tmp_path)
+@pytest.fixture(params=["sqlite", "postgres"])
+def folder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Folder]:
+    url = new_database(empty=True) if request.param == "postgres" else ""
+    made = Folder(tmp_path, url=url)
     monkeypatch.chdir(tmp_path)
+    for name, value in made.settings.items():
+        monkeypatch.setenv(name, value)
     yield made
     for process in made.started:
         process.kill()

@@ -6,12 +6,16 @@ import base64
 import json
 import sqlite3
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milepost_receiver import (
     ConfigurationInvalid,
@@ -19,6 +23,7 @@ from milepost_receiver import (
     Filled,
     Inbox,
     Receiver,
+    ReceiverError,
     Replay,
     ReplayFailed,
     ReplayMalformed,
@@ -207,6 +212,37 @@ def test_an_answer_that_makes_no_sense_is_our_own_error(body: bytes, inbox: Inbo
     with stub([Said(body=body)]) as hub, pytest.raises(ReplayMalformed):
         replay(hub).fill(inbox)
     assert inbox.waiting() == 0
+
+
+json_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[tuple[list[Said], Replay[Any]]]:
+    """A hub whose answer can be changed."""
+    answers = [Said()]
+    with stub(answers) as hub:
+        yield answers, replay(hub)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), odd=json_value)
+def test_no_answer_raises_anything_else(
+    data: st.DataObject, odd: Any, answering: tuple[list[Said], Replay[Any]]
+) -> None:
+    answers, asking = answering
+    told: dict[str, Any] = {"deliveries": [delivery(1), delivery(2)], "next": None, "keep": "k"}
+    place = data.draw(st.sampled_from(["next", "keep", "deliveries", *delivery(1)]))
+    where = told if place in told else told["deliveries"][1]
+    where[place] = odd
+    answers[0] = Said(body=json.dumps(told).encode())
+    with suppress(ReceiverError):
+        page_read = next(asking.pages())
+        assert {f.notification.sequence for f in page_read.found} <= {1, 2}
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from milepost.orders.lifecycle import State
-from milepost.ports.trends import STEP, Pending, Trend
+from milepost.ports.trends import STEP, Pending, Trend, Waiting
 from tests.store.desk import ACCOUNT, NOW, OTHER, Desk
 
 LONG_AGO = NOW - timedelta(days=1)
@@ -59,3 +59,17 @@ def test_orders_are_counted_by_state_and_what_waits_up_to_the_most(desk: Desk) -
     assert pending.count == 2
     assert desk.run(desk.store.pending(ACCOUNT, most=1)) == Pending(1, pending.oldest_at)
     assert desk.run(desk.store.pending(OTHER, most=10)) == Pending(0, None)
+
+
+def test_what_waits_is_told_by_endpoint_with_when_the_next_is_tried(desk: Desk) -> None:
+    busy, idle = desk.endpoint(), desk.endpoint("ep_b")
+    desk.place("a", to=[busy])
+    desk.place("b", to=[busy])
+    waiting = desk.run(desk.store.waiting(ACCOUNT, most=10))
+    assert {name: found.orders for name, found in waiting.items()} == {
+        busy.endpoint_id: 2,
+        idle.endpoint_id: 0,
+    }
+    assert waiting[idle.endpoint_id] == Waiting()
+    assert desk.run(desk.store.waiting(ACCOUNT, most=1))[busy.endpoint_id].orders == 1
+    assert desk.run(desk.store.waiting(OTHER, most=10)) == {}

@@ -154,7 +154,7 @@ def _headers(one: Any) -> tuple[str, dict[str, str]]:
         }
         if one["content_type"] is not None:
             headers["content-type"] = str(one["content_type"])
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         raise ReplayMalformed("deliveries", expected="deliveries") from None
     return name, headers
 

@@ -111,6 +111,7 @@ def create_app(
     With `log_requests` each request is a line in the log.
     """
     described = document(routes, rooms=hub.rooms, most_in_batch=hub.settings.max_batch)
+    hub.published = described
     app = _App(
         title="Milepost",
         version=__version__,

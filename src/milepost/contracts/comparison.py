@@ -118,16 +118,17 @@ def _state(
     told = {name: word for name, word in theirs.words.items() if word and name in ours}
     if all(_plain(word) == ours[name] for name, word in told.items()):
         return None
-    shown = {"ours": said(ours), "theirs": theirs.word}
+    shown = Difference(Kind.STATE, said(ours), theirs.word)
     try:
         reading = contract.reads(theirs.words)
     except InvalidInput as error:
-        return Difference(Kind.UNMAPPED, **shown, why=f"{error.field}: no meaning is known of it")
+        why = f"{error.field}: no meaning is known of it"
+        return msgspec.structs.replace(shown, kind=Kind.UNMAPPED, why=why)
     if contract.words(_as_read(order, reading)) == ours:
         # Another spelling of the same.
         return None
     mend = _step(order, reading, theirs, asked_at=asked_at, trusted=trusted)
-    return Difference(Kind.STATE, **shown, mend=mend)
+    return msgspec.structs.replace(shown, mend=mend)
 
 
 def _as_read(order: Order, reading: Reading) -> Order:
@@ -192,10 +193,10 @@ def _tracking(order: Order, theirs: Theirs) -> Iterator[Difference]:
     packages = [one for one in theirs.packages if one.tracking_number]
     bare = [one for one in theirs.packages if not one.tracking_number]
     unclaimed = [p for p in order.parcels if p.tracking_number is None]
-    known = {p.tracking_number: p for p in order.parcels if p.tracking_number is not None}
+    known = {p.tracking_number: p for p in order.parcels if p.tracking_number}
     relabeled = _relabeled(order, packages)
     for package in packages:
-        parcel = known.get(package.tracking_number) or relabeled
+        parcel = known.get(package.tracking_number or "") or relabeled
         if parcel is None and unclaimed:
             parcel = unclaimed.pop(0)
         difference = _of_package(parcel, package)
@@ -224,13 +225,13 @@ def _of_package(parcel: Parcel | None, package: Package) -> Difference | None:
         return None
     ours = None if parcel is None else _shown(parcel)
     # A parcel is named by its own name, so that another number relabels it and adds none.
-    mend = Update(source="", parcel=None if parcel is None else parcel.parcel, **facts)
+    named = Update(source="", parcel=None if parcel is None else parcel.parcel)
     return Difference(
         Kind.TRACKING,
         ours=ours or "",
         theirs=_shown(package),
         parcel=package.tracking_number or "",
-        mend=mend,
+        mend=msgspec.structs.replace(named, **facts),
     )
 
 

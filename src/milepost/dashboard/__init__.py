@@ -32,7 +32,14 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.routing import Route
 
-from milepost.dashboard import entry, overview, people
+from milepost.dashboard import (
+    entry,
+    orders,
+    orders_changes,
+    orders_deliveries,
+    overview,
+    people,
+)
 from milepost.dashboard.assets import PREFIX, Files
 from milepost.dashboard.door import Door
 from milepost.dashboard.exchange import Receive, Scope, Send
@@ -41,7 +48,14 @@ from milepost.dashboard.places import empty_rooms
 from milepost.dashboard.refusals import NoSuchPage
 from milepost.wiring import Hub
 
-ROOMS: Sequence[Sequence[Page]] = (entry.PAGES, overview.PAGES, people.PAGES)
+ROOMS: Sequence[Sequence[Page]] = (
+    entry.PAGES,
+    overview.PAGES,
+    people.PAGES,
+    orders.PAGES,
+    orders_changes.PAGES,
+    orders_deliveries.PAGES,
+)
 """The pages of every module; rooms that nobody has furnished have an empty one."""
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -131,7 +131,7 @@ async def shown_order(
         "parcel": "",
         **view.form,
     }
-    asked = {"errors": errors or {}, "dialog": dialog, "form": form}
+    asked = {"errors": errors or {}, "open_dialog": dialog, "form": form}
     return Shown(SHOW, {**context, **asked}, 422 if errors else 200)
 
 
@@ -163,10 +163,16 @@ async def _context(view: View) -> dict[str, Any]:
         "trackings": {tracking.parcel: tracking for tracking in trackings},
         "failed": sum(one.abandoned for one in life.truth.endpoints),
         "errors": {},
-        "dialog": "",
+        "open_dialog": "",
         "form": {},
         **choices(life),
     }
+
+
+_CANCELS = (
+    (State.CANCEL_REQUESTED, "Ask whoever has it to cancel it"),
+    (State.CANCELLED, "It is cancelled: say so at once"),
+)
 
 
 def choices(life: OrderLife) -> dict[str, Any]:
@@ -175,7 +181,7 @@ def choices(life: OrderLife) -> dict[str, Any]:
     known = explain(order.state, order.state)
     if order.erased_at is not None:
         return {"allowed": (), "corrections": (), "cancels": (), "can_hold": False, "reasons": {}}
-    cancels = [s for s in (State.CANCEL_REQUESTED, State.CANCELLED) if s in known.allowed]
+    cancels = [(state, said) for state, said in _CANCELS if state in known.allowed]
     if order.state not in (*WAREHOUSE_LINE, State.ON_HOLD, State.BACKORDERED):
         # Nobody has to be asked for what no warehouse has yet.
         cancels.reverse()

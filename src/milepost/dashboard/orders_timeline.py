@@ -1,5 +1,4 @@
-"""What happened to an order and what did not, in one line of time: events, updates that were kept
-and messages of sources."""
+"""What happened to an order and what did not: events, kept updates and messages in one line."""
 
 from __future__ import annotations
 

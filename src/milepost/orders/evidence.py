@@ -103,8 +103,8 @@ def corrects(update: Update, known: Known, *, at: datetime) -> bool:
 
 def untold(
     update: Update, target: State, known: Known, *, at: datetime
-) -> tuple[State, Edge] | None:
-    """A state that a current word's order must have passed, and the edge from there; or None.
+) -> tuple[tuple[State, ...], Edge] | None:
+    """The states that a current word's order must have passed, and the edge from there; or None.
 
     What a carrier has was shipped, told or not. Between any two others something is only made out
     where the word is evidently the later one, as a late one would turn things back.
@@ -117,8 +117,36 @@ def untold(
     for via in (State.SHIPPED, *between) if shipped else between:
         edge = way_to(via, target)
         if edge is not None and way_to(here, via) is not None:
-            return via, edge
+            return (via,), edge
+    back = way_to(State.RETURNING, target)
+    if shipped and target is State.RETURNED and back and way_to(here, State.SHIPPED):
+        return (State.SHIPPED, State.RETURNING), back
     return None
+
+
+def numbers_later(update: Update, known: Known) -> bool:
+    """Whether a word says again what is known and skips numbers of its source on the way.
+
+    It has to be remembered: what comes late of those between is older.
+    """
+    later = update.current and _is_numbered(update, known)
+    return later and _sequence_of(update) > (known.sequence or 0) + 1
+
+
+def older_beside(order: Order, update: Update) -> str:
+    """Why a word that would make a new parcel is older than what its source has told since."""
+    if not update.current:
+        return ""
+    told, known_at = update.source_sequence, order.known_at
+    if told is not None:
+        numbers = [(p.told_by, p.source_sequence or 0) for p in order.parcels]
+        numbers.append((order.told_by, order.source_sequence or 0))
+        latest = max((number for source, number in numbers if source == update.source), default=0)
+        return f"{update.source}'s sequence {told} is before its {latest}" * (told < latest)
+    if update.whole and update.occurred_at is not None and known_at is not None:
+        why = f"it happened at {update.occurred_at.isoformat()}, before {known_at.isoformat()}"
+        return why * (update.occurred_at < known_at)
+    return ""
 
 
 _BETWEEN = tuple(state for state in (*MAIN_LINE, *State) if state not in ENDS)

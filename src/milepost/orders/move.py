@@ -15,7 +15,9 @@ from milepost.orders.evidence import (
     known_of,
     known_of_parcel,
     meant,
+    numbers_later,
     older,
+    older_beside,
     untold,
     with_facts,
 )
@@ -34,9 +36,7 @@ from milepost.orders.lifecycle import (
     way_to,
 )
 from milepost.orders.model import Order, Parcel, least_advanced, rolled_up
-
-ONLY_PARCEL = "unnamed"
-"""What a parcel is called that no source has named; it takes the first name that it is told."""
+from milepost.orders.naming import adopting, parcels_named
 
 MOST_PARCELS = 500
 
@@ -52,7 +52,7 @@ class _Judgement(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict
     why: str = ""
     edge: Edge | None = None
-    via: State | None = None
+    via: tuple[State, ...] = ()
 
 
 # Where the table has no direct way, an order goes through one state that a parcel of it was in:
@@ -84,27 +84,11 @@ def move(order: Order, update: Update, *, now: datetime) -> Move:
     """
     if order.erased_at is not None:
         return Move(order, None, Verdict.ILLEGAL, ERASED)
-    adopting = _adopting(order, update)
-    if adopting is order:
+    adopted = adopting(order, update)
+    if adopted is order:
         return _move(order, update, now=now)
-    moved = _move(adopting, update, now=now)
+    moved = _move(adopted, update, now=now)
     return moved if moved.event is not None else msgspec.structs.replace(moved, order=order)
-
-
-def _adopting(order: Order, update: Update) -> Order:
-    """The order with its only parcel, which nobody has named yet, under the name now told.
-
-    Without that a parcel first known by a word about the whole order, and then by its own name,
-    would be two, and the one that never moves again would hold the order back for ever.
-    """
-    if update.parcel is None or len(order.parcels) != 1:
-        return order
-    only = order.parcels[0]
-    another = only.tracking_number and update.tracking_number not in (None, only.tracking_number)
-    if only.parcel != ONLY_PARCEL or update.parcel == ONLY_PARCEL or another:
-        return order
-    named = msgspec.structs.replace(only, parcel=update.parcel)
-    return msgspec.structs.replace(order, parcels=(named,))
 
 
 def _move(order: Order, update: Update, *, now: datetime) -> Move:
@@ -112,65 +96,12 @@ def _move(order: Order, update: Update, *, now: datetime) -> Move:
     target = order.state if update.state is None else update.state
     if update.reason is not None and update.reason not in REASONS.get(target, ()):
         return Move(order, None, Verdict.ILLEGAL, f"{target} takes no reason {update.reason}")
-    named = _parcels_named(order, update)
+    named = parcels_named(order, update)
     if len(order.parcels) + sum(p not in order.parcels for p in named) > MOST_PARCELS:
         return Move(order, None, Verdict.ILLEGAL, f"an order has at most {MOST_PARCELS} parcels")
     if update.state is not None and target in CARRIER:
         return _carrier_word(order, update, named, target, at=at, now=now)
     return _order_word(order, update, named, target, at=at, now=now)
-
-
-def _parcels_named(order: Order, update: Update) -> tuple[Parcel, ...]:
-    """The parcels that the update speaks of, a new one where it names one that is not known."""
-    parcels = order.parcels
-    if update.parcel is not None:
-        known = tuple(p for p in parcels if p.parcel == update.parcel)
-        return known or (Parcel(update.parcel),)
-    if update.tracking_number is not None:
-        return _parcel_of_number(parcels, update, update.tracking_number)
-    if (package := _package_of(update)) is not None and parcels:
-        known = tuple(p for p in parcels if _package_of(p) == package)
-        if not known and len(parcels) == 1 and _package_of(parcels[0]) is None:
-            return parcels
-        return known or (Parcel(_free_name(parcels, f"package {package}")),)
-    about_carrier = update.state is not None and update.state in CARRIER
-    if not about_carrier and not update.speaks_of_a_parcel:
-        return ()
-    return parcels or (Parcel(ONLY_PARCEL),)
-
-
-def _parcel_of_number(
-    parcels: tuple[Parcel, ...], update: Update, number: str
-) -> tuple[Parcel, ...]:
-    """The parcel with this tracking number, or the one that it is news of.
-
-    Packages that share one tracking number are told apart by their own numbers.
-    """
-    package = _package_of(update)
-    fitting = parcels
-    if package is not None:
-        fitting = tuple(p for p in parcels if _package_of(p) in (None, package))
-    known = tuple(p for p in fitting if p.tracking_number == number)
-    # A parcel that was first known by a number keeps that name when it is relabeled.
-    known = known or tuple(p for p in fitting if p.parcel == number)
-    if known:
-        return known
-    for parcel in fitting:
-        alone = len(parcels) == 1 or (package is not None and _package_of(parcel) == package)
-        if alone and parcel.tracking_number is None:
-            return (parcel,)
-    return (Parcel(_free_name(parcels, number) if parcels else ONLY_PARCEL),)
-
-
-def _package_of(told: Parcel | Update) -> int | None:
-    """The number that a source gave the package among those of its order."""
-    return None if told.details is None else told.details.number
-
-
-def _free_name(parcels: tuple[Parcel, ...], name: str) -> str:
-    taken = {p.parcel for p in parcels}
-    names = (name, *(f"{name} ({n})" for n in range(2, len(taken) + 3)))
-    return next(free for free in names if free not in taken)
 
 
 def _judge(
@@ -195,7 +126,8 @@ def _judge(
         return _Judgement(Verdict.APPLIED, edge.why, edge)
     if (passed := untold(update, target, known, at=at)) is not None:
         via, edge = passed
-        return _Judgement(Verdict.APPLIED, f"by way of {via}: {edge.why}", edge, via)
+        why = f"by way of {' and '.join(via)}: {edge.why}"
+        return _Judgement(Verdict.APPLIED, why, edge, via)
     if way_to(here, target, correction=True) is not None:
         why = f"{here} → {target} is a correction: it needs a trusted source and a note"
         return _Judgement(Verdict.ILLEGAL, why)
@@ -217,7 +149,8 @@ def _order_word(
     reason = reason or (order.reason if target is order.state else None)
     parcels = _replaced(order.parcels, told, update, now=now)
     same = target is order.state and reason is order.reason
-    if same and not _flags(order, update) and parcels == order.parcels:
+    same = same and not _flags(order, update) and parcels == order.parcels
+    if same and not numbers_later(update, known_of(order)):
         return Move(order, None, _DUPLICATE.verdict, _DUPLICATE.why)
     known = known_of(order)
     if update.state is None and update.reason is None:
@@ -239,8 +172,8 @@ def _order_word(
     only = named[0].parcel if len(named) == 1 else None
     corrected = _is_correction(judgement.edge)
     event = _event(order, moved, update, parcel=only, corrected=corrected, at=at, now=now)
-    if judgement.via is not None:
-        event = msgspec.structs.replace(event, skipped=(judgement.via,))
+    if judgement.via:
+        event = msgspec.structs.replace(event, skipped=judgement.via)
     return Move(moved, event, Verdict.APPLIED, judgement.why)
 
 
@@ -272,15 +205,18 @@ def _carrier_word(
     told: dict[str, Parcel] = {}
     for parcel in (*named, *_others_of(order, update, named)):
         known = known_of_parcel(order, parcel, with_carrier=with_carrier)
+        new = parcel not in order.parcels
         # What is new beside others is where a word about them all takes the order.
-        beside = update.whole and parcel not in order.parcels
-        goal, _ = meant(update, target, known_of(order) if beside else known)
+        goal, _ = meant(update, target, known_of(order) if new and update.whole else known)
         moving = parcel.state is not goal
         richer = with_facts(parcel, update, moving=moving) if parcel in named else parcel
         judgement = _judge_parcel(order, update, parcel, richer, goal, known=known, at=at)
+        if new and (stale := older_beside(order, update)):
+            judgement = _Judgement(Verdict.STALE, stale)
         judged[parcel.parcel] = judgement
         if judgement.verdict is Verdict.APPLIED:
-            told[parcel.parcel] = _at_state(richer, update, goal, at=at)
+            again = parcel.state is goal and numbers_later(update, known)
+            told[parcel.parcel] = _at_state(richer, update, goal, again=again, at=at)
     if not told:
         repeated = _DUPLICATE in judged.values()
         judgement = _DUPLICATE if repeated else judged[least_advanced(named).parcel]
@@ -343,7 +279,8 @@ def _judge_parcel(
     at: datetime,
 ) -> _Judgement:
     """What the update means for one parcel."""
-    if parcel.state is target and richer == parcel and not _flags(order, update):
+    same = parcel.state is target and richer == parcel and not _flags(order, update)
+    if same and not numbers_later(update, known):
         return _DUPLICATE
     return _judge(update, target=target, known=known, at=at)
 
@@ -394,11 +331,15 @@ def _passed(
     """Where a current word takes an order that is with no carrier yet, as `_follow` has it."""
     goal = rolled_up(parcels) or order.state
     passed = untold(update, goal, known_of(order), at=at)
-    return None if passed is None else (goal, (passed[0],), passed[1])
+    return None if passed is None else (goal, *passed)
 
 
-def _at_state(parcel: Parcel, update: Update, target: State, *, at: datetime) -> Parcel:
+def _at_state(
+    parcel: Parcel, update: Update, target: State, *, again: bool, at: datetime
+) -> Parcel:
     if parcel.state is target:
+        if again:
+            return msgspec.structs.replace(parcel, source_sequence=update.source_sequence)
         return parcel
     return msgspec.structs.replace(
         parcel,
@@ -437,6 +378,9 @@ def _moved(
     now: datetime,
 ) -> Order:
     changed = target is not order.state or reason is not order.reason
+    number = order.source_sequence
+    if changed or numbers_later(update, known_of(order)):
+        number = update.source_sequence
     shipped_at = order.shipped_at
     if target in CARRIER:
         shipped_at = shipped_at or at
@@ -448,7 +392,7 @@ def _moved(
         reason=reason,
         previous_state=order.state if target is not order.state else order.previous_state,
         state_at=at if changed else order.state_at,
-        source_sequence=update.source_sequence if changed else order.source_sequence,
+        source_sequence=number,
         told_by=update.teller if changed else order.told_by,
         precedence=update.precedence if changed else order.precedence,
         sequence=order.sequence + 1,

@@ -41,6 +41,16 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     oldest_at: datetime | None
 
 
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """How many orders wait for something to be acknowledged, and when the next is tried.
+
+    `next_at` is None where nothing is to be tried: nothing waits, is held, or is being sent.
+    """
+
+    orders: int = 0
+    next_at: datetime | None = None
+
+
 class TrendStore(Protocol):
     """Counts over time. Every method may raise StoreError."""
 
@@ -63,3 +73,6 @@ class TrendStore(Protocol):
 
     async def pending(self, account_id: str, *, most: int) -> Pending:
         """How many deliveries of the account are pending, counted up to `most`."""
+
+    async def waiting(self, account_id: str, *, most: int) -> Mapping[str, Waiting]:
+        """What waits at each endpoint, by its id; of each no more than `most` are counted."""

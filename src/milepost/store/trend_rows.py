@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from milepost.ports.trends import WITHIN, Pending, Trend
+from milepost.ports.trends import WITHIN, Pending, Trend, Waiting
 from milepost.store.rows import Row, micros, moment, moment_or_none
 
 _WITHIN_COLUMNS = (
@@ -56,3 +56,8 @@ def began_at_of(row: Row) -> datetime:
 
 def pending_of(row: Row | None) -> Pending:
     return Pending(0, None) if row is None else Pending(row[0], moment_or_none(row[1]))
+
+
+def waiting_of(row: Row) -> Waiting:
+    """What waits, of a row after its first column."""
+    return Waiting(row[1], moment_or_none(row[2]))

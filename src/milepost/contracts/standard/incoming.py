@@ -21,7 +21,7 @@ from milepost.contracts.proving import (
 from milepost.contracts.standard.payloads import NAME, reads
 from milepost.errors import InvalidInput
 from milepost.orders.events import EventType, Update
-from milepost.orders.lifecycle import CARRIER, State
+from milepost.orders.lifecycle import CARRIER, PARCEL_RANK, State
 from milepost_receiver import (
     OperationalNotification,
     Receiver,
@@ -106,7 +106,9 @@ def _updates(
     )
     if not told.order.parcels:
         yield whole
-    for parcel, state in zip(told.order.parcels, states, strict=True):
+    # The least advanced first, so that the order does not end before its last parcel has.
+    pairs = sorted(zip(told.order.parcels, states, strict=True), key=lambda pair: _rank(pair[1]))
+    for parcel, state in pairs:
         update = _of_parcel(parcel, whole)
         if shipped and state is None:
             yield msgspec.structs.replace(update, state=None, reason=None, raw=None)
@@ -120,6 +122,10 @@ def _updates(
         # An order beside parcels without tracking ends by itself; the parcels stay as they are.
         untracked = told.order.parcels[states.index(State.UNTRACKED)]
         yield _of_parcel(untracked, whole)
+
+
+def _rank(state: State | None) -> int:
+    return -1 if state is None else PARCEL_RANK.get(state, -1)
 
 
 def _of_parcel(parcel: StandardParcel, whole: Update) -> Update:

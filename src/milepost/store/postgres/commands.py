@@ -37,6 +37,7 @@ STATEMENTS = load(
     "withings",
     "egress",
     "reconciling",
+    "postgres/reconciling",
     "people",
     "trends",
     "postgres/trends",

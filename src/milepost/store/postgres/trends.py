@@ -7,12 +7,18 @@ from datetime import datetime
 from functools import partial
 
 from milepost.orders.lifecycle import State
-from milepost.ports.trends import Pending, Trend
+from milepost.ports.trends import Pending, Trend, Waiting
 from milepost.store.postgres.pool import Pool
 from milepost.store.postgres.session import Session
 from milepost.store.postgres.writing import written
 from milepost.store.rows import micros
-from milepost.store.trend_rows import began_at_of, pending_of, trend_of, trend_values
+from milepost.store.trend_rows import (
+    began_at_of,
+    pending_of,
+    trend_of,
+    trend_values,
+    waiting_of,
+)
 
 
 async def add_trends(session: Session, trends: Sequence[Trend]) -> None:
@@ -82,3 +88,8 @@ class TrendsOnPostgres:
         async with self._readers.session() as session:
             row = await session.row("pending_of_account", account_id=account_id, most=most)
         return pending_of(row)
+
+    async def waiting(self, account_id: str, *, most: int) -> Mapping[str, Waiting]:
+        async with self._readers.session() as session:
+            rows = await session.rows("waiting_by_endpoint", account_id=account_id, most=most)
+        return {row[0]: waiting_of(row) for row in rows}

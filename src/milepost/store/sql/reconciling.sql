@@ -14,11 +14,6 @@ VALUES (
     :state, :place, :examined, :asked, :differences, :applied, :failures, :finished_at, :why
 );
 
--- name: running_reconciliation
-SELECT {reconciliation_columns}
-FROM reconciliations
-WHERE account_id = :account_id AND source = :source AND finished_at IS NULL;
-
 -- name: last_reconciliation
 SELECT {reconciliation_columns}
 FROM reconciliations

@@ -35,6 +35,7 @@ STATEMENTS = load(
     "withings",
     "egress",
     "reconciling",
+    "sqlite/reconciling",
     "people",
     "trends",
     "sqlite/trends",

@@ -7,12 +7,18 @@ from datetime import datetime
 from functools import partial
 
 from milepost.orders.lifecycle import State
-from milepost.ports.trends import Pending, Trend
+from milepost.ports.trends import Pending, Trend, Waiting
 from milepost.store.rows import micros
 from milepost.store.sqlite.readers import Readers
 from milepost.store.sqlite.session import Session
 from milepost.store.sqlite.writer import Writer
-from milepost.store.trend_rows import began_at_of, pending_of, trend_of, trend_values
+from milepost.store.trend_rows import (
+    began_at_of,
+    pending_of,
+    trend_of,
+    trend_values,
+    waiting_of,
+)
 
 
 def add_trends(session: Session, trends: Sequence[Trend]) -> None:
@@ -56,6 +62,11 @@ def pending(session: Session, account_id: str, *, most: int) -> Pending:
     return pending_of(session.row("pending_of_account", account_id=account_id, most=most))
 
 
+def waiting(session: Session, account_id: str, *, most: int) -> Mapping[str, Waiting]:
+    rows = session.rows("waiting_by_endpoint", account_id=account_id, most=most)
+    return {row[0]: waiting_of(row) for row in rows}
+
+
 class TrendsOnSqlite:
     """The part of the store that has to do with numbers over time."""
 
@@ -82,3 +93,6 @@ class TrendsOnSqlite:
 
     async def pending(self, account_id: str, *, most: int) -> Pending:
         return await self._readers.run(partial(pending, account_id=account_id, most=most))
+
+    async def waiting(self, account_id: str, *, most: int) -> Mapping[str, Waiting]:
+        return await self._readers.run(partial(waiting, account_id=account_id, most=most))

@@ -121,7 +121,8 @@ FROM (
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ) AS due
-WHERE receipts.account_id = due.account_id AND receipts.receipt_id = due.receipt_id
+WHERE receipts.account_id = ANY (ARRAY[due.account_id])
+    AND receipts.receipt_id = due.receipt_id
 RETURNING {receipt_columns}, receipts.message, ''::bytea;
 
 -- name: rest_receipts
@@ -137,7 +138,7 @@ WHERE receipts.account_id = ANY (ARRAY[resting.account_id])
 SELECT count(*)
 FROM (
     SELECT FROM receipts
-    WHERE account_id COLLATE "POSIX" = :account_id
+    WHERE account_id = :account_id
         AND receipt_id < :before
         AND order_id IS NULL
         AND received_at <= :until
@@ -148,7 +149,7 @@ FROM (
 DELETE FROM receipts
 WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM receipts
-    WHERE account_id COLLATE "POSIX" = :account_id
+    WHERE account_id = :account_id
         AND receipt_id < :before
         AND order_id IS NULL
         AND received_at <= :until

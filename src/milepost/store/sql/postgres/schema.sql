@@ -663,11 +663,11 @@ CREATE INDEX receipts_by_verdict ON receipts USING btree (account_id COLLATE ucs
 
 CREATE INDEX receipts_due ON receipts USING btree (account_id COLLATE "POSIX", due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX receipts_without_order ON receipts USING btree (account_id COLLATE "POSIX", receipt_id) WHERE (order_id IS NULL);
+CREATE INDEX receipts_without_order ON receipts USING btree (account_id, receipt_id) WHERE (order_id IS NULL);
 
 CREATE INDEX reconciliation_differences_by_order ON reconciliation_differences USING btree (account_id, order_id) WHERE (order_id IS NOT NULL);
 
-CREATE UNIQUE INDEX reconciliations_running ON reconciliations USING btree (account_id, source) WHERE (finished_at IS NULL);
+CREATE UNIQUE INDEX reconciliations_running ON reconciliations USING btree (account_id COLLATE "POSIX", source) WHERE (finished_at IS NULL);
 
 CREATE UNIQUE INDEX resends_running ON resends USING btree (account_id COLLATE "POSIX", endpoint_id, choice) WHERE (finished_at IS NULL);
 

@@ -18,3 +18,27 @@ FROM (
         LIMIT :most
     )
 ) AS pending;
+
+-- name: waiting_by_endpoint
+SELECT
+    endpoints.endpoint_id,
+    (
+        SELECT count(*)
+        FROM (
+            SELECT
+            FROM lanes
+            WHERE lanes.account_id = endpoints.account_id
+                AND lanes.endpoint_id = endpoints.endpoint_id
+            LIMIT :most
+        ) AS counted
+    ),
+    (
+        SELECT min(lanes.due_at)
+        FROM lanes
+        WHERE lanes.account_id COLLATE "POSIX" = endpoints.account_id
+            AND lanes.endpoint_id = endpoints.endpoint_id
+            AND lanes.leased_until IS NULL
+            AND lanes.due_at IS NOT NULL
+    )
+FROM endpoints
+WHERE endpoints.account_id = :account_id;

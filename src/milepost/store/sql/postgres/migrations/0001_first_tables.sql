@@ -541,7 +541,8 @@ CREATE TABLE reconciliations (
     CONSTRAINT reconciliations_finished CHECK ((state = 'running') = (finished_at IS NULL))
 );
 
-CREATE UNIQUE INDEX reconciliations_running ON reconciliations (account_id, source)
+CREATE UNIQUE INDEX reconciliations_running
+    ON reconciliations (account_id COLLATE "POSIX", source)
     WHERE finished_at IS NULL;
 
 -- What one has found; the subject is an order's id, or its store and key where we have none.
@@ -925,7 +926,7 @@ CREATE INDEX receipts_by_verdict ON receipts (account_id COLLATE "ucs_basic", ve
     WHERE verdict <> 'applied';
 CREATE INDEX receipts_due ON receipts (account_id COLLATE "POSIX", due_at)
     WHERE due_at IS NOT NULL;
-CREATE INDEX receipts_without_order ON receipts (account_id COLLATE "POSIX", receipt_id)
+CREATE INDEX receipts_without_order ON receipts (account_id, receipt_id)
     WHERE order_id IS NULL;
 
 -- Whatever gives a parcel its number, messages that wait for it are due from that transaction on.
