@@ -5,7 +5,9 @@ its own is what somebody has put aside.
 """
 
 from milepost.attention.flow import (
+    AT_LEISURE,
     LONGEST_ID,
+    MOST_COUNTED,
     MOST_DISMISSED_AT_ONCE,
     WAITS_FOR_ITS_ORDER,
     Attention,
@@ -13,7 +15,9 @@ from milepost.attention.flow import (
 from milepost.attention.matter import Action, Group, Kind, Matter, shown_span
 
 __all__ = [
+    "AT_LEISURE",
     "LONGEST_ID",
+    "MOST_COUNTED",
     "MOST_DISMISSED_AT_ONCE",
     "WAITS_FOR_ITS_ORDER",
     "Action",

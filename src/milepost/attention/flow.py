@@ -28,6 +28,13 @@ WAITS_FOR_ITS_ORDER = timedelta(hours=1)
 MOST_DISMISSED_AT_ONCE = 1_000
 
 
+COUNTED_EVERY = timedelta(seconds=10)
+MOST_COUNTED = 100
+
+AT_LEISURE = frozenset((Kind.STALE,))
+"""Kinds that are listed and not counted: what came late is seldom missed."""
+
+
 class Attention:
     """The list of what asks for a person, of one account at a time."""
 
@@ -35,6 +42,7 @@ class Attention:
         self._store = store
         self._now = now
         self._account_now = account_now
+        self._counted: dict[str, tuple[datetime, int]] = {}
 
     async def matters(
         self, account_id: str, *, kinds: Sequence[Kind] = tuple(Kind), page: Page
@@ -69,6 +77,23 @@ class Attention:
             if matters:
                 found.append(Group(kind, matters, after and f"{kind}.{after}"))
         return found
+
+    async def count(self, account_id: str) -> int:
+        """How much is urgent, up to MOST_COUNTED of each kind; counted anew after a while."""
+        now = self._now()
+        at, _ = self._counted.get(account_id, (None, 0))
+        if at is None or not timedelta() <= now - at < COUNTED_EVERY:
+            self.note(account_id, await self.groups(account_id, limit=MOST_COUNTED))
+        return self.counted(account_id)
+
+    def note(self, account_id: str, groups: Sequence[Group]) -> None:
+        """Remembers how much these are, which are all that there is."""
+        number = sum(len(group.matters) for group in groups if group.kind not in AT_LEISURE)
+        self._counted[account_id] = (self._now(), number)
+
+    def counted(self, account_id: str) -> int:
+        """What was counted last in this process; 0 before it was."""
+        return self._counted.get(account_id, (None, 0))[1]
 
     async def dismiss(self, account_id: str, items: Sequence[str]) -> int:
         """Puts these aside by their attention id; returns how many.

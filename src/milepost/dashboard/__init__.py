@@ -33,10 +33,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from starlette.routing import Route
 
 from milepost.dashboard import (
+    attention,
     entry,
     orders,
     orders_changes,
     orders_deliveries,
+    orders_updates,
     overview,
     people,
 )
@@ -55,6 +57,8 @@ ROOMS: Sequence[Sequence[Page]] = (
     orders.PAGES,
     orders_changes.PAGES,
     orders_deliveries.PAGES,
+    orders_updates.PAGES,
+    attention.PAGES,
 )
 """The pages of every module; rooms that nobody has furnished have an empty one."""
 

@@ -24,14 +24,14 @@ from milepost.ports import Page as Place
 from milepost.ports.core import RECEIPT, UPDATE
 from milepost.ports.receiving import ReceiptFilter
 
-ORDERS = "/orders"
+ORDERS, UPDATES = "/orders", "/updates"
 LIST, SHOW = "orders/list.html", "orders/show.html"
 ON_A_PAGE, DELIVERIES_ON_A_PAGE, EVENTS_ON_A_PAGE, MOST_RECEIPTS = 50, 10, 50, 50
 LIVE_EVERY_S = 2.0
 LIVE_PARTS = ("stand", "doing", "way", "timeline", "parcels", "truth", "deliveries")
 LONGEST_SOUGHT = 200
 
-_ID = re.compile(r"[a-z]{3}_[a-z0-9_]{1,60}", re.ASCII)
+_ID = re.compile(r"[a-z]{3}_[a-z0-9_-]{1,60}", re.ASCII)
 _PUBLIC_ID = re.compile(r"[A-Z][0-9A-Z]{26}", re.ASCII)
 
 
@@ -197,9 +197,14 @@ def choices(life: OrderLife) -> dict[str, Any]:
 def order_id_of(view: View) -> str:
     """The id in the path. Raises UnknownRecord for what no id can be."""
     order_id = view.path["order_id"]
-    if not _ID.fullmatch(order_id):
+    if not is_id(order_id):
         raise UnknownRecord
     return order_id
+
+
+def is_id(text: str) -> bool:
+    """Whether this has the shape of an id of ours; nothing else is looked for in the database."""
+    return _ID.fullmatch(text) is not None
 
 
 async def live(view: View) -> Events:

@@ -52,9 +52,10 @@ async def tell(view: View) -> Result:
     except InvalidInput as error:
         return await shown_order(view, errors={error.field: error.expected}, dialog=dialog)
     if result.verdict is Verdict.ILLEGAL:
-        expected = _allowed(result.order.state if result.order else order.state)
+        expected = allowed_text(result.order.state if result.order else order.state)
         return await shown_order(view, errors={"state": expected}, dialog=dialog)
-    return Gone(f"{ORDERS}/{order_id}", flash_of(result, order.order_number))
+    to = "/attention" if view.form.get("back") == "attention" else f"{ORDERS}/{order_id}"
+    return Gone(to, flash_of(result, order.order_number))
 
 
 async def told(view: View, order_id: str, update: Update) -> UpdateResult:
@@ -73,7 +74,7 @@ def update_of(form: Form, *, state: State, source: str) -> Update:
     name = text.removeprefix(CORRECTION)
     target = State(name) if name in list(State) else None
     if target is None and (name or not (form.tracking_number or form.parcel)):
-        raise InvalidInput(field="state", expected=_allowed(state))
+        raise InvalidInput(field="state", expected=allowed_text(state))
     if target is not None and target is not state:
         check_step(state, target, correction=correction)
     if not form.note and (correction or target in NEEDS_NOTE):
@@ -96,10 +97,11 @@ def update_of(form: Form, *, state: State, source: str) -> Update:
 def check_step(state: State, target: State, *, correction: bool) -> None:
     """Raises InvalidInput, with what is allowed, for a step that the lifecycle does not have."""
     if way_to(state, target, correction=correction) is None:
-        raise InvalidInput(field="state", expected=_allowed(state, correction=correction))
+        raise InvalidInput(field="state", expected=allowed_text(state, correction=correction))
 
 
-def _allowed(state: State, *, correction: bool = False) -> str:
+def allowed_text(state: State, *, correction: bool = False) -> str:
+    """What an order in this state can be next, in words."""
     known = explain(state, state)
     names = (*known.allowed, *(known.corrections if correction else ()))
     if not names:

@@ -105,9 +105,9 @@ async def _context(view: View) -> dict[str, Any]:
         "usual": shelf_of(drawn, share=0.5),
         "slowest": shelf_of(drawn, share=0.95),
         "bars": drawn,
-        "labels": _labels(drawn, period=period, view=view),
-        "throughput": _throughput(drawn, period=period, view=view),
-        "latency": _latency(drawn, period=period, view=view),
+        "labels": labels_of(drawn, period=period, view=view),
+        "throughput": throughput_of(drawn, period=period, view=view),
+        "latency": latency_of(drawn, period=period, view=view),
         "within_names": (*WITHIN_NAMES, LATER),
         "states": states,
         "rows": state_rows(states),
@@ -173,24 +173,27 @@ def state_rows(states: StateCounts) -> Sequence[tuple[State, int, float]]:
     ]
 
 
-def _labels(drawn: Sequence[Bar], *, period: Period, view: View) -> Sequence[str]:
+def labels_of(drawn: Sequence[Bar], *, period: Period, view: View) -> Sequence[str]:
+    """What stands below the bars, in the zone of whoever looks."""
     zone = view.zone or UTC
     return [bar.began_at.astimezone(zone).strftime(period.pattern) for bar in drawn]
 
 
-def _throughput(drawn: Sequence[Bar], *, period: Period, view: View) -> str:
+def throughput_of(drawn: Sequence[Bar], *, period: Period, view: View) -> str:
+    """What was acknowledged and what failed, as a drawing."""
     acknowledged = [bar.acknowledged for bar in drawn]
     failed = [bar.failed for bar in drawn]
     said = f"{sum(acknowledged):,} notifications acknowledged and {sum(failed):,} attempts failed"
     return bars(
-        _labels(drawn, period=period, view=view),
+        labels_of(drawn, period=period, view=view),
         [("acknowledged", acknowledged), ("failed", failed)],
         label=said,
         every=period.label_every,
     )
 
 
-def _latency(drawn: Sequence[Bar], *, period: Period, view: View) -> str:
+def latency_of(drawn: Sequence[Bar], *, period: Period, view: View) -> str:
+    """How long what was acknowledged took, as a drawing."""
     names = (*WITHIN_NAMES, LATER)
     series = [(name, [bar.within[i] for bar in drawn]) for i, name in enumerate(names)]
     told = ", ".join(
@@ -199,7 +202,7 @@ def _latency(drawn: Sequence[Bar], *, period: Period, view: View) -> str:
         if (count := sum(values))
     )
     return bars(
-        _labels(drawn, period=period, view=view),
+        labels_of(drawn, period=period, view=view),
         series,
         label=f"From taking in to acknowledgement: {told or 'nothing yet'}",
         every=period.label_every,

@@ -158,6 +158,10 @@ class Insights:
         records = await self._store.health(account_id)
         return [self._shown(endpoint, health=records) for endpoint in found]
 
+    async def endpoint_names(self, account_id: str) -> Mapping[str, str]:
+        """What people call each endpoint, by its id."""
+        return endpoint_names(await self._store.endpoints(account_id))
+
     def contracts(self) -> Sequence[ContractView]:
         """Every contract that an endpoint can speak."""
         return [contract_view(room) for room in self._rooms.values()]
