@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo serve test check bench torture screenshots browser lock clean
+.PHONY: help demo serve test check bench torture week screenshots browser lock clean
 
 ARGS ?=
 VENV := .venv
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev ## Measure throughput and latency beside their limits (ARGS=
 
 torture: $(VENV)/.dev ## Kill and freeze everything under traffic, and check (ARGS="--store postgres")
 	@$(BIN)/python -m benchmarks.torture $(ARGS)
+
+week: $(VENV)/.dev ## Play a week between two hubs and a merchant over bad links (ARGS="--orders 300")
+	@$(BIN)/python -m benchmarks.week $(ARGS)
 
 screenshots: $(VENV)/.dev browser ## Make the pictures of the pages in docs/screens
 	@$(BIN)/python -m tests.browser.screens $(ARGS)
@@ -89,7 +92,7 @@ $(VENV)/.dev: $(VENV)/.locked-dev $(PROJECTS)
 	@touch $@ $(VENV)/.run
 
 # The pages are tested in the distribution's own Chromium; nothing is fetched from elsewhere.
-browser:
+browser: ## Install Chromium, which the tests of the pages need, where it is missing
 	@for name in chromium chromium-browser google-chrome; do \
 		command -v $$name >/dev/null 2>&1 && exit 0; done; \
 	if [ "$$(id -u)" = 0 ]; then as=; \

@@ -209,7 +209,7 @@ def test_a_statement_reads_no_table_and_no_account_from_end_to_end(
         large = {step["Relation Name"] for step in found} - small
         # Whether any update of the account waits for its order.
         allowed = {"quarantine"} if name.startswith("orders_by") else READ_WHOLE.get(name, set())
-        assert large <= allowed, found
+        assert large <= allowed, [(s["Relation Name"], named(s), condition(s)) for s in found]
         assert {step["Relation Name"] for step in found if not condition(step)} <= READ_WHOLE.get(
             name, set()
         ), found

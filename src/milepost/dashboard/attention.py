@@ -119,7 +119,7 @@ async def _context(view: View) -> dict[str, Any]:
         "shown": SHOWN if query.kind is None else ON_A_PAGE,
         "most": MOST_COUNTED,
         "names": await view.hub.insights.endpoint_names(view.account_id),
-        "until": view.now,
+        "newest": {g.kind: max(m.since for m in g.matters) for g in groups if g.matters},
     }
 
 

@@ -162,6 +162,7 @@ async def _context(view: View) -> dict[str, Any]:
         "query": query,
         "trackings": {tracking.parcel: tracking for tracking in trackings},
         "failed": sum(one.abandoned for one in life.truth.endpoints),
+        "has_receipts": True,
         "errors": {},
         "open_dialog": "",
         "form": {},

@@ -58,7 +58,7 @@ LIMIT :limit;
 -- name: take_reconciliation
 UPDATE reconciliations
 SET lease_owner = :owner, leased_until = :until
-WHERE account_id = :account_id AND run_id = :run_id AND finished_at IS NULL
+WHERE account_id = :account_id AND run_id = :run_id AND state = 'running'
     AND (leased_until IS NULL OR leased_until <= :now OR lease_owner = :owner)
 RETURNING {reconciliation_columns};
 
@@ -66,7 +66,7 @@ RETURNING {reconciliation_columns};
 -- Only as long as nobody else has gone on with it.
 UPDATE reconciliations
 SET leased_until = :until
-WHERE account_id = :account_id AND run_id = :run_id AND finished_at IS NULL
+WHERE account_id = :account_id AND run_id = :run_id AND state = 'running'
     AND lease_owner = :owner AND place = :known_place;
 
 -- name: advance_reconciliation
@@ -87,13 +87,13 @@ RETURNING {reconciliation_columns};
 -- name: put_off_reconciliation
 UPDATE reconciliations
 SET due_at = :due_at, failures = :failures, why = :why, lease_owner = NULL, leased_until = NULL
-WHERE account_id = :account_id AND run_id = :run_id AND finished_at IS NULL
+WHERE account_id = :account_id AND run_id = :run_id AND state = 'running'
     AND lease_owner = :owner;
 
 -- name: end_reconciliation
 UPDATE reconciliations
 SET state = :state, finished_at = :now, why = :why
-WHERE account_id = :account_id AND run_id = :run_id AND finished_at IS NULL;
+WHERE account_id = :account_id AND run_id = :run_id AND state = 'running';
 
 -- name: put_difference
 INSERT INTO reconciliation_differences (account_id, run_id, {difference_columns})
