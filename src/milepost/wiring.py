@@ -10,12 +10,11 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from milepost import __version__
@@ -142,7 +141,7 @@ class Hub:
     now: Now
     new_id: NewId
     post: Post
-    published: Mapping[str, object] = MappingProxyType({})
+    published: Mapping[str, object] = field(default_factory=dict)
     sender: Sender | None = None
     traces: Traces | None = None
     dispatches: bool = False

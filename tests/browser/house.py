@@ -231,3 +231,9 @@ def furnish(house: House) -> None:
             house.tell("POST", "/v1/updates", update)
     orphan = {"store": "main", "order_key": "9999", "state": "shipped", "source": "warehouse"}
     house.tell("POST", "/v1/updates", orphan)
+    odd = [
+        {"order_key": "1005", "state": "packed", "raw": "PACKED"},
+        {"order_key": "1001", "state": "picking", "occurred_at": "2026-01-01T08:00:00Z"},
+    ]
+    told = [{"store": "main", "source": "warehouse", **update} for update in odd]
+    house.tell("POST", "/v1/updates/batch", {"updates": told})

@@ -24,6 +24,8 @@ SCREENS: Mapping[str, str] = MappingProxyType(
         "overview": "/",
         "attention": "/attention",
         "orders": "/orders",
+        "order": "/orders/{order}",
+        "delivery": "/deliveries/{delivery}",
         "endpoints": "/endpoints",
         "sources": "/sources",
         "sandbox": "/sandbox",
@@ -50,6 +52,10 @@ def path_of(house: House, template: str) -> str:
     if "{order}" in template:
         orders = house.tell("GET", "/v1/orders?limit=100")["orders"]
         names["order"] = next(o["order_id"] for o in orders if o["order_key"] == "1001")
+    if "{delivery}" in template:
+        listed = house.tell("GET", f"/v1/deliveries?endpoint={house.endpoints['down']}&limit=50")
+        tried = (d["delivery_id"] for d in listed["deliveries"] if d["attempts"])
+        names["delivery"] = next(tried)
     return template.format(**names)
 
 

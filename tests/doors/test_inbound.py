@@ -115,6 +115,25 @@ def test_what_is_not_signed_is_refused_counted_and_leaves_nothing(desk: Desk) ->
     assert desk.post(path, raw=body, headers=signed).json["verdict"] == "repeated"
 
 
+def test_a_source_that_is_refused_asks_for_a_person_until_it_is_let_in(desk: Desk) -> None:
+    path = add(desk, credentials={"secrets": [SECRET]})
+    desk.post(path, SHIPPED)
+    assert refused(desk)[0] == 1
+    (matter,) = desk.get("/v1/attention?kind=source_refused").json["matters"]
+    assert matter["source"] == "w"
+    assert desk.post("/v1/attention/dismiss", {"items": [matter["attention_id"]]}).status == 200
+    assert desk.get("/v1/attention?kind=source_refused").json["matters"] == []
+    desk.clock.forward(seconds=9)
+    body, now = json.dumps(SHIPPED).encode(), int(desk.clock().timestamp())
+    signed = {
+        "webhook-id": "m-1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign((SECRET,), delivery_id="m-1", timestamp=now, body=body),
+    }
+    assert desk.post(path, raw=body, headers=signed).status == 200
+    assert desk.get("/v1/attention?kind=source_refused").json["matters"] == []
+
+
 def test_other_networks_are_refused(desk: Desk) -> None:
     path = add(desk, networks=["192.0.2.0/24"])
     assert desk.post(path, SHIPPED).status == 403

@@ -58,6 +58,12 @@ READ_WHOLE = {
     "forget_first_tokens": {"first_tokens"},
     "forget_sessions": {"sessions"},
     "end_sessions_by_link": {"sessions"},
+    "end_sessions": {"sessions"},
+    "end_session": {"sessions"},
+    "sessions": {"sessions"},
+    "find_session": {"people", "portal_links"},
+    # Counted no further than asked.
+    "pending_of_account": {"lanes"},
     "links": {"portal_links"},
     # The clock of a sandbox moves, and waits for, whatever waits of its account.
     "lock_account_lanes": {"lanes"},

@@ -50,6 +50,7 @@ READ_WHOLE = {
     "accounts_with_due_receipts": "accounts",
     "due_reconciliations": "reconciliations",
     "number_of_orders": "found",
+    "pending_of_account": "pending",
     "endpoints_with_work": "endpoints",
     "sealed_clients": "client_applications",
     "removals": "removals",

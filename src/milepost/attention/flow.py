@@ -14,6 +14,7 @@ from milepost.attention.matter import (
     of_endpoint,
     of_receipt,
     of_reconciliation,
+    of_refusals,
     of_silence,
     of_update,
 )
@@ -138,6 +139,8 @@ class Attention:
         if kind is Kind.UNMAPPED:
             receipts, following = await self._store.unmapped(account_id, after=aside, page=page)
             return [of_receipt(receipt) for receipt in receipts], following
+        if kind is Kind.REFUSED:
+            return await self._refused(account_id, aside=aside, page=page)
         if kind is Kind.RECONCILIATION:
             return await self._reconciliations(account_id, aside=aside, page=page)
         if kind is not Kind.ABANDONED:
@@ -170,6 +173,22 @@ class Attention:
             and (aside is None or (run.finished_at or run.asked_at) > aside)
         ]
         return await self._not_aside(account_id, matters, page=page)
+
+    async def _refused(
+        self, account_id: str, *, aside: datetime | None, page: Page
+    ) -> tuple[Sequence[Matter], str | None]:
+        """Sources of which nothing was let in since something was refused, by their names."""
+        matters: list[Matter] = []
+        for source, refusals in sorted((await self._store.refusals(account_id)).items()):
+            last = await self._store.last_received(account_id, source)
+            matters += of_refusals(source, refusals, last)
+        shown = [
+            matter
+            for matter in matters
+            if (matter.source or "") > (page.after or "")
+            and (aside is None or matter.since > aside)
+        ]
+        return await self._not_aside(account_id, shown, page=page)
 
     async def _not_aside(
         self, account_id: str, matters: Sequence[Matter], *, page: Page
@@ -209,7 +228,7 @@ _AT_ITS_TIME = frozenset((*_VERDICTS, Kind.SILENT))
 """Kinds whose matters begin at the account's time."""
 
 _PREFIXES = frozenset(
-    ("paused", "failing", "delivery", "update", "silence", "reconciliation", "receipt")
+    ("paused", "failing", "delivery", "update", "silence", "reconciliation", "receipt", "source")
 )
 LONGEST_ID = 300
 

@@ -14,6 +14,7 @@ from milepost.orders.lifecycle import State, allowed_next
 from milepost.orders.silence import Silence, SilenceKind
 from milepost.ports import Quarantined
 from milepost.ports.receipts import Receipt
+from milepost.ports.receiving import Refusals
 from milepost.ports.reconciling import Reconciliation
 
 
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     ILLEGAL = "update_illegal"
     ORPHAN = "update_without_order"
     UNMAPPED = "receipt_unmapped"
+    REFUSED = "source_refused"
     SILENT = "order_silent"
     RECONCILIATION = "reconciliation_failed"
     STALE = "update_stale"
@@ -189,6 +191,37 @@ def of_receipt(receipt: Receipt) -> Matter:
             ),
         ],
     )
+
+
+def of_refusals(source: str, refusals: Refusals, last: datetime | None) -> list[Matter]:
+    """A source of which nothing was let in since something was refused, if it is one."""
+    at = refusals.refused_at
+    if at is None or (last is not None and last >= at):
+        return []
+    began = 0 if last is None else int(last.timestamp() * 1_000_000)
+    return [
+        Matter(
+            f"source:{source}:{began}",
+            Kind.REFUSED,
+            at,
+            f"what it sends is refused, the last time because: {refusals.why}",
+            source=source,
+            actions=[
+                Action(
+                    "See how it is set up and what was refused.",
+                    "GET",
+                    f"/v1/sources/{source}",
+                    f"milepost source show {source}",
+                ),
+                Action(
+                    "If its provider has other secrets now, tell them.",
+                    "PATCH",
+                    f"/v1/sources/{source}",
+                    f"milepost source set {source} --credential NAME=@FILE --overlap",
+                ),
+            ],
+        )
+    ]
 
 
 def of_silence(silence: Silence) -> Matter:

@@ -41,6 +41,7 @@ from milepost.dashboard import (
     orders_updates,
     overview,
     people,
+    reference,
 )
 from milepost.dashboard.assets import PREFIX, Files
 from milepost.dashboard.door import Door
@@ -54,6 +55,7 @@ ROOMS: Sequence[Sequence[Page]] = (
     entry.PAGES,
     overview.PAGES,
     people.PAGES,
+    reference.PAGES,
     orders.PAGES,
     orders_changes.PAGES,
     orders_deliveries.PAGES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 
 from milepost.attention import MOST_COUNTED, Group, Kind
 from milepost.dashboard.page import Flash, Gone, Page, Result, Shown, View
+from milepost.dashboard.wording import plainly
 from milepost.errors import InvalidInput
 from milepost.intake import OrderInput
 from milepost.orders.model import OrderContent
@@ -48,6 +50,9 @@ ABOUT: Mapping[Kind, About] = MappingProxyType(
         ),
         Kind.UNMAPPED: About(
             "Words without a meaning", "A source used a word that nobody has mapped.", "warn"
+        ),
+        Kind.REFUSED: About(
+            "Sources that are refused", "What they send is not let in since a while.", "bad"
         ),
         Kind.SILENT: About(
             "Silent orders", "Nothing was heard of them for longer than usual.", "warn"
@@ -116,6 +121,7 @@ async def _context(view: View) -> dict[str, Any]:
         "groups": [group for group in groups if group.matters],
         "query": query,
         "about": ABOUT,
+        "plainly": partial(plainly, view),
         "shown": SHOWN if query.kind is None else ON_A_PAGE,
         "most": MOST_COUNTED,
         "names": await view.hub.insights.endpoint_names(view.account_id),

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from milepost.contracts.withings.answers import order_ids_of
 from milepost.dashboard.orders_drawing import drawing
 from milepost.dashboard.orders_timeline import timeline
 from milepost.dashboard.page import Events, Gone, Page, Result, Shown, View
+from milepost.dashboard.wording import plainly
 from milepost.delivery.model import DeliveryState, read_delivery_id
 from milepost.errors import UnknownRecord
 from milepost.insights import OrderLife
@@ -162,6 +164,7 @@ async def _context(view: View) -> dict[str, Any]:
         "query": query,
         "trackings": {tracking.parcel: tracking for tracking in trackings},
         "failed": sum(one.abandoned for one in life.truth.endpoints),
+        "plainly": partial(plainly, view),
         "has_receipts": True,
         "errors": {},
         "open_dialog": "",

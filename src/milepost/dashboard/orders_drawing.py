@@ -18,7 +18,7 @@ from milepost.orders.lifecycle import MAIN_LINE, State
 
 S = State
 
-_PITCH, _LEFT = 84, 50
+_PITCH, _LEFT = 72, 44
 _ROWS = (92, 158, 238)
 WIDTH, HEIGHT = _LEFT * 2 + _PITCH * (len(MAIN_LINE) - 1), 300
 _LINE = 14

@@ -72,7 +72,7 @@ def timeline(life: OrderLife, receipts: Sequence[Receipt]) -> Sequence[Entry]:
 def _of_event(event: EventView) -> Entry:
     changed = event.type in (EventType.CREATED, EventType.STATE_CHANGED)
     facts = []
-    if event.parcel is not None:
+    if event.parcel not in (None, UNNAMED):
         facts.append(("Parcel", event.parcel))
     if event.parcel_state is not None and event.parcel_state is not event.state:
         facts.append(("Parcel is", event.parcel_state.value.replace("_", " ")))

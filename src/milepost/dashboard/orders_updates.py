@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from milepost.dashboard.orders import ORDERS, UPDATES, is_id
 from milepost.dashboard.orders_changes import allowed_text, check_step, flash_of, told
 from milepost.dashboard.page import Gone, Page, Result, Shown, View
+from milepost.dashboard.wording import plainly
 from milepost.errors import InvalidInput, OrderErased, UnknownRecord
 from milepost.insights.views import quarantine_view
 from milepost.orders.events import Update, Verdict
@@ -36,6 +39,7 @@ async def _shown(view: View, errors: dict[str, str]) -> Shown:
         order = await view.hub.insights.order(view.account_id, kept.order_id)
     context = {
         "kept": quarantine_view(kept),
+        "plainly": partial(plainly, view),
         "receipt_id": kept.receipt_id,
         "order": order,
         "form": {"note": "", **view.form},

@@ -233,6 +233,18 @@ page.addEventListener("change", (event) => {
   if ("submits" in event.target.dataset) event.target.form.requestSubmit();
 });
 
+page.addEventListener("input", (event) => {
+  const list = page.getElementById(event.target.dataset.filters || "");
+  if (!list) return;
+  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const one of list.querySelectorAll("[data-words]")) {
+    one.hidden = !words.every((word) => one.dataset.words.includes(word));
+  }
+  for (const group of list.querySelectorAll("[data-group]")) {
+    group.hidden = !group.querySelector("[data-words]:not([hidden])");
+  }
+});
+
 page.addEventListener("keydown", (event) => {
   if (event.key === "Escape") {
     for (const menu of page.querySelectorAll("details[data-menu][open]")) {

@@ -59,12 +59,10 @@ ORDER BY account_id, source;
 
 -- name: source_of_path
 SELECT {source_columns}
-FROM source_paths
-JOIN sources
-    ON sources.account_id = source_paths.account_id
-    AND sources.source = source_paths.source
-    AND sources.digest = source_paths.digest
-WHERE source_paths.digest = :digest;
+FROM sources
+WHERE sources.account_id = (SELECT account_id FROM source_paths WHERE digest = :digest)
+    AND sources.source = (SELECT source FROM source_paths WHERE digest = :digest)
+    AND sources.digest = :digest;
 
 -- name: delete_source
 DELETE FROM sources

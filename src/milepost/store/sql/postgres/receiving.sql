@@ -132,7 +132,7 @@ FROM unnest(texts($1), texts($2), $3::text::bigint[])
     AS resting (account_id, receipt_id, leased_until)
 WHERE receipts.account_id = ANY (ARRAY[resting.account_id])
     AND receipts.receipt_id = resting.receipt_id
-    AND receipts.due_at = resting.leased_until;
+    AND receipts.due_at IS NOT DISTINCT FROM resting.leased_until;
 
 -- name: old_receipts
 SELECT count(*)
@@ -141,6 +141,7 @@ FROM (
     WHERE account_id = :account_id
         AND receipt_id < :before
         AND order_id IS NULL
+        AND received_at > 0
         AND received_at <= :until
     LIMIT :limit
 ) AS found;
@@ -152,6 +153,7 @@ WHERE ctid = ANY (ARRAY(
     WHERE account_id = :account_id
         AND receipt_id < :before
         AND order_id IS NULL
+        AND received_at > 0
         AND received_at <= :until
     LIMIT :limit
     FOR UPDATE SKIP LOCKED

@@ -663,15 +663,13 @@ CREATE INDEX receipts_by_verdict ON receipts USING btree (account_id COLLATE ucs
 
 CREATE INDEX receipts_due ON receipts USING btree (account_id COLLATE "POSIX", due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX receipts_without_order ON receipts USING btree (account_id, receipt_id) WHERE (order_id IS NULL);
+CREATE INDEX receipts_without_order ON receipts USING btree (account_id, receipt_id) WHERE ((order_id IS NULL) AND (received_at > 0));
 
 CREATE INDEX reconciliation_differences_by_order ON reconciliation_differences USING btree (account_id, order_id) WHERE (order_id IS NOT NULL);
 
 CREATE UNIQUE INDEX reconciliations_running ON reconciliations USING btree (account_id COLLATE "POSIX", source) WHERE (finished_at IS NULL);
 
 CREATE UNIQUE INDEX resends_running ON resends USING btree (account_id COLLATE "POSIX", endpoint_id, choice) WHERE (finished_at IS NULL);
-
-CREATE INDEX sessions_by_name ON sessions USING btree (account_id, name, seen_at);
 
 CREATE UNIQUE INDEX silences_ended ON silences USING btree (account_id COLLATE "POSIX", ended_number) WHERE (ended_number IS NOT NULL);
 

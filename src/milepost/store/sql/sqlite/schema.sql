@@ -660,8 +660,6 @@ CREATE TABLE sessions (
     PRIMARY KEY (account_id, digest)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
-
 CREATE TABLE silence_thresholds (
     account_id TEXT NOT NULL,
     state TEXT NOT NULL,

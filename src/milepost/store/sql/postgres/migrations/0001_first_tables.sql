@@ -836,8 +836,6 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_pkey PRIMARY KEY (account_id, digest)
 );
 
-CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
-
 CREATE TABLE portal_links (
     account_id TEXT COLLATE "C" NOT NULL,
     link_id TEXT COLLATE "C" NOT NULL,
@@ -927,7 +925,7 @@ CREATE INDEX receipts_by_verdict ON receipts (account_id COLLATE "ucs_basic", ve
 CREATE INDEX receipts_due ON receipts (account_id COLLATE "POSIX", due_at)
     WHERE due_at IS NOT NULL;
 CREATE INDEX receipts_without_order ON receipts (account_id, receipt_id)
-    WHERE order_id IS NULL;
+    WHERE order_id IS NULL AND received_at > 0;
 
 -- Whatever gives a parcel its number, messages that wait for it are due from that transaction on.
 CREATE FUNCTION tell_who_awaits() RETURNS trigger

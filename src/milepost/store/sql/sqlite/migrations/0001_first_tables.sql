@@ -677,8 +677,6 @@ CREATE TABLE sessions (
     PRIMARY KEY (account_id, digest)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX sessions_by_name ON sessions (account_id, name, seen_at);
-
 CREATE TABLE portal_links (
     account_id TEXT NOT NULL,
     link_id TEXT NOT NULL,
