@@ -167,7 +167,7 @@ def used_by(hub: Hub, base: Database) -> float:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """The figures of one run on an empty database."""
     with database(given.store) as base, tempfile.TemporaryDirectory() as folder:
-        settings = {
+        settings: dict[str, Any] = {
             "MILEPOST_SOURCE_REQUESTS_PER_S": "1000000",
             "MILEPOST_SOURCE_REQUESTS_BURST": "1000000",
         }

@@ -13,6 +13,9 @@ from typing import Protocol
 from benchmarks.fuzz.corpus import Message
 from benchmarks.fuzz.mutations import Fuzzed, fuzz
 
+Spoil = Callable[[Sequence[Message], Random], Fuzzed]
+"""Makes one spoiled message of real ones, by chance alone."""
+
 SLOWEST_S = 1.0
 """Processor time that one message may take at one target."""
 
@@ -56,9 +59,11 @@ class Report:
         return not self.failures
 
 
-def input_of(corpus: Sequence[Message], *, seed: int, number: int) -> Fuzzed:
+def input_of(
+    corpus: Sequence[Message], *, seed: int, number: int, spoil: Spoil = fuzz
+) -> Fuzzed:
     """The n-th message of a seed, the same each time."""
-    return fuzz(corpus, Random(f"{seed}:{number}"))
+    return spoil(corpus, Random(f"{seed}:{number}"))
 
 
 def run(
@@ -68,13 +73,14 @@ def run(
     inputs: int,
     seed: int,
     first: int = 0,
+    spoil: Spoil = fuzz,
     progress: Callable[[int], object] = lambda _done: None,
 ) -> Report:
     """Throws so many messages; stops after too many failures."""
     report = Report(seed, outcomes={target.name: Counter() for target in targets})
     began, base = time.monotonic(), 0
     for number in range(first, first + inputs):
-        fuzzed = input_of(corpus, seed=seed, number=number)
+        fuzzed = input_of(corpus, seed=seed, number=number, spoil=spoil)
         for target in targets:
             if number % target.every == 0:
                 _throw(target, fuzzed, number=number, report=report)

@@ -152,6 +152,7 @@ class Hub:
         if self.vault.made:
             logger("wiring").warning("secret_key_made", file=self.vault.shown)
         self.trends.start()
+        self.receiving.start(applies=dispatch)
         if dispatch:
             self.health.start()
             self.upkeep.start()
@@ -160,7 +161,6 @@ class Hub:
             self.resends.start()
             self.provider.rehearsals.start()
             self.tracking.tracker.start()
-            self.receiving.start()
             self.comparisons.runs.start()
             self.silences.start()
             await self.pressure.look()

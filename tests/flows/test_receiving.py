@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -492,3 +493,39 @@ def test_no_message_can_be_in_the_way_of_those_beside_it(
         assert isinstance(bad, InvalidInput)
 
     run(tmp_path, {}, act)
+
+
+def test_of_two_processes_that_get_the_same_message_one_decides_on_it(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"database_url": new_database(), "secret_key": KEY}
+
+    async def both() -> None:
+        async with (
+            house(tmp_path, dispatch=False, **given) as one,
+            house(tmp_path, dispatch=False, **given) as other,
+        ):
+            mine, theirs = Receiving(one), Receiving(other)
+            theirs.gates["w"] = await gate_of(other, await mine.add())
+            order_ids = [await one.order(str(n)) for n in range(20)]
+            body = '{"customer_id": "1", "customer_ref": "%d", "status": "SHIPPED"}'
+            json_of = {"content-type": "application/json"}
+            results = await asyncio.gather(
+                *(
+                    it.take("w", (body % n).encode(), {**json_of, "webhook-id": f"m-{n}"})
+                    for n in range(20)
+                    for it in (mine, theirs)
+                )
+            )
+            verdicts = Counter(result.verdict for result in results)
+            assert verdicts == {V.APPLIED: 20, V.REPEATED: 20}
+            assert len(await mine.receipts()) == 20
+            for order_id in order_ids:
+                events = await one.hub.store.history(ACCOUNT, order_id, after=0, limit=9)
+                assert [event.sequence for event in events] == [1, 2]
+
+    asyncio.run(both())
+
+
+async def gate_of(made: House, secret: str) -> Gate:
+    gate = await made.hub.receiving.gates.gate(secret)
+    assert gate is not None
+    return gate

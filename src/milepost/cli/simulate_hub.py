@@ -16,29 +16,17 @@ from milepost.cli.client import Client, RequestRefused
 from milepost.cli.exits import ExitCode
 from milepost.cli.output import answer, hint, say, table
 from milepost.cli.simulate import progress
-from milepost.delivery.retry import REHEARSAL
 from milepost.errors import InvalidInput
 from milepost.orders.events import Update
 from milepost.orders.model import Order
-from milepost.rehearsal.chaos import Planned, Word, plan, read_chaos
-from milepost.rehearsal.lives import Happening, Life
+from milepost.rehearsal.chaos import Planned, read_chaos
+from milepost.rehearsal.lives import Life
 from milepost.rehearsal.player import Pace
+from milepost.rehearsal.tellings import OF_UPDATES, Telling, planned_tellings
 
 LOOKS_EVERY_S = 0.1
-OF_UPDATES = (Word.DUPLICATE, Word.REORDER, Word.DROP, Word.LOSE, Word.DELAY)
-"""What can go wrong on the way to a hub; it is the hub's own answer that counts there."""
-
 _TOLD = frozenset(UpdateBody.__struct_fields__)
 """What the interface takes of an update; whether it is trusted, the hub knows by the key."""
-
-
-class Telling(msgspec.Struct, frozen=True, gc=False):
-    """One thing to tell the hub, in the order in which it happens."""
-
-    at: datetime
-    lane: str
-    name: str
-    happening: Happening
 
 
 class OrderSeen(msgspec.Struct, frozen=True):
@@ -88,17 +76,7 @@ def through(
     if api_key is None:
         raise InvalidInput(field="--api-key", expected="an API key of the account in the hub")
     wanted = read_chaos(chaos, allowed=OF_UPDATES)
-    tellings = sorted(
-        (telling for life in lived for telling in _tellings(life)),
-        key=lambda one: (one.at, one.lane),
-    )
-    planned = plan(
-        tellings,
-        chaos=wanted,
-        seed=seed,
-        schedule=REHEARSAL,
-        spared={one.name for one in tellings if one.happening.event.correction},
-    )
+    planned = planned_tellings(lived, chaos=wanted, seed=seed)
     if not as_json:
         hint(f"Seed {seed}: --seed {seed} tells the same again.")
     with Client(hub, api_key=api_key) as client:
@@ -118,13 +96,6 @@ def through(
         _show(found)
     if not found.good:
         raise typer.Exit(ExitCode.REFUSED)
-
-
-def _tellings(life: Life) -> list[Telling]:
-    key = life.order.order_key
-    return [
-        Telling(one.at, key, f"{key}-{place}", one) for place, one in enumerate(life.happenings)
-    ]
 
 
 class Verdicts:

@@ -34,6 +34,9 @@ from starlette.routing import Route
 
 from milepost.dashboard import (
     attention,
+    endpoint_acts,
+    endpoint_forms,
+    endpoints,
     entry,
     orders,
     orders_changes,
@@ -42,6 +45,8 @@ from milepost.dashboard import (
     overview,
     people,
     reference,
+    replays,
+    sandbox,
 )
 from milepost.dashboard.assets import PREFIX, Files
 from milepost.dashboard.door import Door
@@ -56,11 +61,16 @@ ROOMS: Sequence[Sequence[Page]] = (
     overview.PAGES,
     people.PAGES,
     reference.PAGES,
+    sandbox.PAGES,
     orders.PAGES,
     orders_changes.PAGES,
     orders_deliveries.PAGES,
     orders_updates.PAGES,
     attention.PAGES,
+    endpoint_forms.PAGES,
+    endpoints.PAGES,
+    endpoint_acts.PAGES,
+    replays.PAGES,
 )
 """The pages of every module; rooms that nobody has furnished have an empty one."""
 

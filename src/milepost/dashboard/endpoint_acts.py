@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from milepost.dashboard.endpoints import ENDPOINTS, shown_endpoint
+from milepost.dashboard.endpoints import ENDPOINTS, name_in, shown_endpoint
 from milepost.dashboard.page import Act, Flash, Gone, Page, Result, Shown, View
 from milepost.errors import InvalidInput
 from milepost.people import Right
@@ -23,7 +23,7 @@ class RotationForm(msgspec.Struct, frozen=True):
 
 
 async def send_test(view: View) -> Gone:
-    queued = await view.hub.operations.send_test(view.account_id, view.path["endpoint"])
+    queued = await view.hub.operations.send_test(view.account_id, name_in(view))
     return Gone(f"{_here(view)}?test={quote(queued.delivery_id)}")
 
 
@@ -33,13 +33,13 @@ async def pause(view: View) -> Result:
         errors = {"why": f"one line of at most {LONGEST_REASON} characters"}
         return await shown_endpoint(view, errors=errors, opened="pause")
     told = {"why": why} if why else {}
-    await view.hub.operations.pause_endpoint(view.account_id, view.path["endpoint"], **told)
+    await view.hub.operations.pause_endpoint(view.account_id, name_in(view), **told)
     return Gone(_here(view), Flash("Paused: what comes from now on is kept, in order."))
 
 
 async def resume(view: View) -> Gone:
     waiting = await view.hub.trends.waiting(view.account_id)
-    name = view.path["endpoint"]
+    name = name_in(view)
     await view.hub.operations.resume_endpoint(view.account_id, name)
     parked = waiting[name].orders if name in waiting else 0
     what = f"What was parked of {parked:,} order{'s' * (parked != 1)} is sent now."
@@ -47,7 +47,7 @@ async def resume(view: View) -> Gone:
 
 
 async def rotate(view: View) -> Result:
-    name = view.path["endpoint"]
+    name = name_in(view)
     try:
         wanted = RotationInput(overlap_s=view.read_form(RotationForm).overlap_s)
         endpoint = await view.hub.secrecy.rotate(view.account_id, name, wanted)
@@ -58,12 +58,12 @@ async def rotate(view: View) -> Result:
 
 
 async def retire(view: View) -> Gone:
-    await view.hub.secrecy.retire(view.account_id, view.path["endpoint"])
+    await view.hub.secrecy.retire(view.account_id, name_in(view))
     return Gone(_here(view), Flash("The secrets from before have ended."))
 
 
 async def delete(view: View) -> Result:
-    name = view.path["endpoint"]
+    name = name_in(view)
     if view.form.get("typed", "").strip() != name:
         return await shown_endpoint(view, errors={"typed": name}, opened="delete")
     abandoned = await view.hub.operations.delete_endpoint(view.account_id, name)
@@ -72,7 +72,7 @@ async def delete(view: View) -> Result:
 
 
 def _here(view: View) -> str:
-    return f"{ENDPOINTS}/{view.path['endpoint']}"
+    return f"{ENDPOINTS}/{name_in(view)}"
 
 
 def _post(path: str, act: Act) -> Page:

@@ -14,7 +14,7 @@ from milepost.contracts.contract import read_as
 from milepost.contracts.refusal import refusal
 from milepost.dashboard.endpoint_acts import MADE
 from milepost.dashboard.endpoint_words import BACKLOGS, LANES, OPERATIONS, SUBSCRIPTIONS, URLS
-from milepost.dashboard.endpoints import ENDPOINTS
+from milepost.dashboard.endpoints import ENDPOINTS, name_in
 from milepost.dashboard.page import Flash, Gone, Page, Result, Shown, View
 from milepost.dashboard.struct_forms import inputs, read
 from milepost.delivery.model import Endpoint
@@ -49,13 +49,13 @@ async def add(view: View) -> Result:
 
 
 async def show_edit(view: View) -> Shown:
-    endpoint = await view.hub.store.endpoint(view.account_id, view.path["endpoint"])
+    endpoint = await view.hub.store.endpoint(view.account_id, name_in(view))
     return await _form(view, ROOMS[endpoint.contract], endpoint=endpoint)
 
 
 async def change(view: View) -> Result:
     """Saves what was typed, unless somebody else has saved something since it was opened."""
-    endpoint = await view.hub.store.endpoint(view.account_id, view.path["endpoint"])
+    endpoint = await view.hub.store.endpoint(view.account_id, name_in(view))
     room = ROOMS[endpoint.contract]
     if view.form.get("seen") != edition_of(endpoint):
         return await _form(view, room, endpoint=endpoint, outdated=True)

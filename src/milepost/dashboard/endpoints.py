@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -47,6 +48,9 @@ LOOKED_AT = 20
 """Resends, and deliveries in trouble, that are looked at for those to show."""
 
 
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+
+
 class Row(msgspec.Struct, frozen=True):
     """An endpoint in the list, with its last 24 hours."""
 
@@ -71,6 +75,14 @@ class ShowQuery(msgspec.Struct, frozen=True):
     after: str | None = None
     period: str = DEFAULT
     test: str | None = None
+
+
+def name_in(view: View) -> str:
+    """The endpoint's id in the path. Raises UnknownRecord for what can be no id."""
+    name = view.path["endpoint"]
+    if not _NAME.fullmatch(name):
+        raise UnknownRecord
+    return name
 
 
 # the list
@@ -153,14 +165,14 @@ async def shown_endpoint(
 
 async def live(view: View) -> Events:
     query = view.read_query(ShowQuery)
-    await view.hub.store.endpoint(view.account_id, view.path["endpoint"])
+    await view.hub.store.endpoint(view.account_id, name_in(view))
     parts = SHOW_PARTS if query.after is None else SHOW_PARTS[:-1]
     return Events(_stream(view, SHOW, parts, lambda: _endpoint(view, query)))
 
 
 async def _endpoint(view: View, query: ShowQuery) -> dict[str, Any]:
     """Seven reads, two more where there is trouble, and three where a test was sent."""
-    hub, account_id, name = view.hub, view.account_id, view.path["endpoint"]
+    hub, account_id, name = view.hub, view.account_id, name_in(view)
     endpoint = await hub.insights.endpoint(account_id, name)
     waiting = (await hub.trends.waiting(account_id)).get(name, Waiting())
     deliveries, after = await hub.insights.deliveries(

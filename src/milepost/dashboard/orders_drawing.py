@@ -5,8 +5,8 @@ Where each state stands is decided here and nowhere else; colors are the stylesh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -83,13 +83,17 @@ class Leg(msgspec.Struct, frozen=True):
 
 
 class Drawing(msgspec.Struct, frozen=True):
-    """Everything that is drawn; `told` says the same in a sentence."""
+    """Everything that is drawn; `told` says the same in a sentence.
+
+    `days` is how long it took so far: times are shown shorter the longer that is.
+    """
 
     bands: tuple[Band, ...]
     stations: tuple[Station, ...]
     legs: tuple[Leg, ...]
     track: str
     told: str
+    days: float
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -116,7 +120,13 @@ def drawing(events: Sequence[EventView]) -> Drawing:
         legs=tuple(legs.values()),
         track=f"M{_x(0)} {_ROWS[0]}H{_x(len(MAIN_LINE) - 1)}",
         told=_told(steps),
+        days=_days(been.values()),
     )
+
+
+def _days(times: Collection[datetime]) -> float:
+    """How long it took so far, in days."""
+    return (max(times) - min(times)) / timedelta(days=1) if times else 0
 
 
 def _x(column: int) -> int:
@@ -157,9 +167,9 @@ def _path(origin: State, target: State) -> str:
     if row != below:
         middle = (y + to_y) / 2
         return f"M{x} {y}C{x} {middle:g} {to_x} {middle:g} {to_x} {to_y}"
-    if abs(b - a) == 1 or (row == 0 and b > a):
+    if b - a == 1 or (row == 0 and b > a) or (row and a - b == 1):
         return f"M{x} {y}H{to_x}"
-    depth = y + min(22 + 6 * abs(b - a), 44)
+    depth = y + min(28 + 6 * abs(b - a), 52)
     return f"M{x} {y}C{x} {depth} {to_x} {depth} {to_x} {to_y}"
 
 

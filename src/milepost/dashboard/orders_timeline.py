@@ -11,6 +11,7 @@ from milepost.insights import EventView, OrderLife
 from milepost.insights.views import QuarantineView
 from milepost.orders.events import EventType
 from milepost.orders.lifecycle import State
+from milepost.orders.naming import ONLY_PARCEL
 from milepost.ports.receipts import Receipt, ReceiptVerdict
 
 _TITLES = {
@@ -72,7 +73,7 @@ def timeline(life: OrderLife, receipts: Sequence[Receipt]) -> Sequence[Entry]:
 def _of_event(event: EventView) -> Entry:
     changed = event.type in (EventType.CREATED, EventType.STATE_CHANGED)
     facts = []
-    if event.parcel not in (None, UNNAMED):
+    if event.parcel not in (None, ONLY_PARCEL):
         facts.append(("Parcel", event.parcel))
     if event.parcel_state is not None and event.parcel_state is not event.state:
         facts.append(("Parcel is", event.parcel_state.value.replace("_", " ")))

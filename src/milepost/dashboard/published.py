@@ -115,6 +115,8 @@ def read_document(document: Mapping[str, Any]) -> Interface:
     """What the document says, in the order in which it says it."""
     if not document:
         return Interface("", "", (), (), {}, {})
+    # As it goes over the wire: times in it are text there.
+    document = msgspec.json.decode(msgspec.json.encode(document))
     components = document["components"]
     reader = _Reader(components["schemas"], components["responses"])
     operations = [
@@ -185,9 +187,7 @@ class _Reader:
     def _row(self, name: str, schema: Mapping[str, Any], *, required: bool) -> FieldRow:
         default = "" if "default" not in schema else _default(schema["default"])
         about = _plain(schema.get("description", ""))
-        return FieldRow(
-            name, self.type_of(schema), self._limits(schema), required, default, about
-        )
+        return FieldRow(name, self.type_of(schema), self._limits(schema), required, default, about)
 
     def _answers(self, responses: Mapping[str, Any]) -> Iterator[AnswerRow]:
         for status, told in responses.items():

@@ -1,4 +1,4 @@
-"""The reference: the interface, the lifecycle and the mapping, rendered of what holds in the code."""
+"""The reference: the interface, the lifecycle and the mapping, made of what holds in the code."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from milepost.dashboard.endpoints import ENDPOINTS
+from milepost.dashboard.endpoints import ENDPOINTS, name_in
 from milepost.dashboard.page import Flash, Gone, Page, Result, Shown, View
 from milepost.errors import InvalidInput, UnknownRecord
 from milepost.insights import EndpointView
@@ -30,6 +31,7 @@ SPANS: Mapping[str, tuple[str, timedelta]] = MappingProxyType(
         "30d": ("The last 30 days", timedelta(days=30)),
     }
 )
+_NAME = re.compile(r"rsd_[a-z0-9]{1,40}", re.ASCII)
 TROUBLE, OWN = "trouble", "own"
 USUAL = "1d"
 
@@ -47,7 +49,7 @@ async def show(view: View) -> Shown:
 
 
 async def _shown(view: View, *, errors: dict[str, str]) -> Shown:
-    name = view.path["endpoint"]
+    name = name_in(view)
     endpoint = await view.hub.insights.endpoint(view.account_id, name)
     trouble_at = _trouble_at(endpoint)
     form = {"what": "failed", "since": TROUBLE if trouble_at else USUAL, **view.query}
@@ -74,7 +76,7 @@ async def _shown(view: View, *, errors: dict[str, str]) -> Shown:
 
 
 async def begin(view: View) -> Result:
-    name = view.path["endpoint"]
+    name = name_in(view)
     told = view.read_form(ReplayForm)
     choice = choice_of(told.what, _in_utc("since", told.since), _in_utc("until", told.until))
     await view.hub.resends.begin(view.account_id, choice, endpoint_id=name)
@@ -82,7 +84,9 @@ async def begin(view: View) -> Result:
 
 
 async def stop(view: View) -> Gone:
-    name, resend_id = view.path["endpoint"], view.path["resend"]
+    name, resend_id = name_in(view), view.path["resend"]
+    if not _NAME.fullmatch(resend_id):
+        raise UnknownRecord
     found = await view.hub.resends.find(view.account_id, resend_id)
     if found.endpoint_id != name:
         raise UnknownRecord

@@ -1,4 +1,4 @@
-"""Reasons as people read them: what a flow says in one line, with its times in the viewer's zone."""
+"""Reasons as people read them: one line of a flow, with its times in the viewer's zone."""
 
 from __future__ import annotations
 

@@ -196,9 +196,9 @@ class Receiving(Setup):
 
     # by itself
 
-    def start(self) -> None:
-        """Applies what waits, and keeps what was refused, until it is stopped."""
-        self._work = asyncio.create_task(self._for_ever())
+    def start(self, *, applies: bool) -> None:
+        """Keeps what was refused and, if this process `applies`, looks after what waits."""
+        self._work = asyncio.create_task(self._for_ever(applies=applies))
 
     async def stop(self) -> None:
         """Leaves what waits to the next one, and keeps what was refused."""
@@ -211,12 +211,13 @@ class Receiving(Setup):
         except StoreError as error:
             self._log.warning("refusals_lost", error=str(error))
 
-    async def _for_ever(self) -> None:
+    async def _for_ever(self, *, applies: bool) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 await self.note_refused()
-                await self.catch_up()
+                if applies:
+                    await self.catch_up()
             except MilepostError as error:
                 self._log.warning("receiving_waits", error=str(error))
 
