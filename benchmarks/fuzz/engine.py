@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -59,9 +60,7 @@ class Report:
         return not self.failures
 
 
-def input_of(
-    corpus: Sequence[Message], *, seed: int, number: int, spoil: Spoil = fuzz
-) -> Fuzzed:
+def input_of(corpus: Sequence[Message], *, seed: int, number: int, spoil: Spoil = fuzz) -> Fuzzed:
     """The n-th message of a seed, the same each time."""
     return spoil(corpus, Random(f"{seed}:{number}"))
 
@@ -74,9 +73,10 @@ def run(
     seed: int,
     first: int = 0,
     spoil: Spoil = fuzz,
+    seconds: float = math.inf,
     progress: Callable[[int], object] = lambda _done: None,
 ) -> Report:
-    """Throws so many messages; stops after too many failures."""
+    """Throws so many messages; stops after too many failures, or after so many seconds."""
     report = Report(seed, outcomes={target.name: Counter() for target in targets})
     began, base = time.monotonic(), 0
     for number in range(first, first + inputs):
@@ -89,7 +89,7 @@ def run(
             base = memory()
         if report.inputs % SAMPLED_EVERY == 0:
             progress(report.inputs)
-        if len(report.failures) >= MOST_FAILURES:
+        if len(report.failures) >= MOST_FAILURES or time.monotonic() - began > seconds:
             break
     report.seconds = time.monotonic() - began
     report.grown_bytes = memory() - base

@@ -1,4 +1,4 @@
-"""What providers send to the hub's sources, proven as they prove it, and requests spoiled from it."""
+"""What providers send to sources, proven as they prove it, and requests spoiled from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -178,10 +179,11 @@ def proven(sender: Sender, body: bytes, *, content_type: str, message_id: str) -
     return Message(sender.source, headers, body)
 
 
-def _by_webhook(body: bytes, message_id: str) -> Headers:
-    content = b"%s.%d.%s" % (message_id.encode(), AT_S, body)
+def by_webhook(body: bytes, message_id: str, at_s: int = AT_S) -> Headers:
+    """The two headers that prove the one with the id, as Standard Webhooks has it."""
+    content = b"%s.%d.%s" % (message_id.encode(), at_s, body)
     made = base64.b64encode(hmac.digest(KEY, content, "sha256")).decode()
-    return ("webhook-timestamp", str(AT_S)), ("webhook-signature", f"v1,{made}")
+    return ("webhook-timestamp", str(at_s)), ("webhook-signature", f"v1,{made}")
 
 
 def _by_basic(_body: bytes, _message_id: str) -> Headers:
@@ -204,7 +206,7 @@ def _by_aftership(body: bytes, _message_id: str) -> Headers:
 
 
 _PROOFS: Mapping[str, Callable[[bytes, str], Headers]] = {
-    "webhook": _by_webhook,
+    "webhook": by_webhook,
     "basic": _by_basic,
     "x-sm-signature": _by_shipmonk,
     "easypost": _by_easypost,
@@ -311,10 +313,10 @@ def _in_parts(body: bytes, chance: Random) -> tuple[bytes, ...]:
     if dice < 0.7:
         return (body,)
     if dice < 0.72:
-        return tuple(body[n : n + 1] for n in range(min(len(body), 500))) + (body[500:], b"")
+        return (*(body[n : n + 1] for n in range(min(len(body), 500))), body[500:], b"")
     places = sorted(chance.randrange(len(body) + 1) for _ in range(chance.randrange(1, 5)))
     bounds = [0, *places, len(body)]
-    return tuple(body[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(body[a:b] for a, b in pairwise(bounds))
 
 
 def is_proven(asked: Asked) -> bool:

@@ -215,7 +215,7 @@ LIVES: Mapping[str, tuple[str, ...]] = {
 
 
 def furnish(house: House) -> None:
-    """Two endpoints, of which one is down, eight orders, and an update of each odd verdict."""
+    """Two endpoints, of which one is down, eight orders, an update without its order, and a source."""
     for name, path in (("up", "/up"), ("down", "/down")):
         told = {"contract": "standard", "url": house.receiver_url + path, "description": name}
         house.endpoints[name] = house.tell("POST", "/v1/endpoints", told)["endpoint"]["endpoint_id"]
@@ -237,3 +237,6 @@ def furnish(house: House) -> None:
     ]
     told = [{"store": "main", "source": "warehouse", **update} for update in odd]
     house.tell("POST", "/v1/updates/batch", {"updates": told})
+    told = {"source": "fulfillment", "kind": "withings", "store": "main"}
+    path = house.tell("POST", "/v1/sources", told)["path"]
+    house.tell("POST", path, {"customer_id": "7", "customer_ref": "1005", "status": "TRASHED"})

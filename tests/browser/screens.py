@@ -32,6 +32,8 @@ SCREENS: Mapping[str, str] = MappingProxyType(
         "endpoint-edit": "/endpoints/{down}/edit",
         "replay": "/endpoints/{up}/replay?what=between&since=1d",
         "sources": "/sources",
+        "source": "/sources/fulfillment",
+        "source-new": "/sources/_new?kind=shipmonk",
         "sandbox": "/sandbox",
         "reference": "/reference",
         "people": "/people",

@@ -134,6 +134,34 @@ def test_a_source_that_is_refused_asks_for_a_person_until_it_is_let_in(desk: Des
     assert desk.get("/v1/attention?kind=source_refused").json["matters"] == []
 
 
+def test_a_header_that_says_two_things_proves_nothing(desk: Desk) -> None:
+    path = add(desk, credentials={"secrets": [SECRET]})
+    body = json.dumps(SHIPPED).encode()
+    now = int(desk.clock().timestamp())
+    signed = {
+        "webhook-id": "m-1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign((SECRET,), delivery_id="m-1", timestamp=now, body=body),
+    }
+    for name in ("webhook-id", "webhook-timestamp"):
+        for twice in ({name.upper(): "7", **signed}, {**signed, name.upper(): "7"}):
+            assert desk.post(path, raw=body, headers=twice).status in (400, 401), twice
+    twice = {**signed, "content-type": "application/json", "Content-Type": "text/xml"}
+    assert desk.post(path, raw=body, headers=twice).status == 415
+    assert desk.get("/v1/receipts").json["receipts"] == []
+    repeating = {**signed, "WEBHOOK-ID": "m-1"}
+    assert desk.post(path, raw=body, headers=repeating).json["verdict"] == "orphan"
+
+
+def test_methods_that_anybody_makes_up_are_counted_as_one(desk: Desk) -> None:
+    path = add(desk)
+    for method in ("GET", "BREW", "M1", "M2"):
+        assert desk.send(method, path).status == 405
+    text = desk.get("/metrics").body.decode()
+    assert "BREW" not in text
+    assert 'milepost_http_refused_total{problem="wrong-method"} 4.0' in text
+
+
 def test_other_networks_are_refused(desk: Desk) -> None:
     path = add(desk, networks=["192.0.2.0/24"])
     assert desk.post(path, SHIPPED).status == 403

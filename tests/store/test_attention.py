@@ -9,13 +9,16 @@ import pytest
 
 from milepost.delivery.model import Delivery, Endpoint, Outcome
 from milepost.delivery.outcome import Abandon
-from milepost.errors import InvalidInput
+from milepost.errors import InvalidInput, UnknownRecord
 from milepost.orders.events import Verdict
 from milepost.orders.model import Order
 from milepost.ports import Changes, Page, Quarantined
-from tests.store.desk import ACCOUNT, Desk, at, kept
+from milepost.ports.receipts import Receipt, ReceiptVerdict
+from tests.store.desk import ACCOUNT, OTHER, Desk, at, kept
+from tests.store.test_receiving import a_receipt
 
 FAILED = Outcome.SERVER_ERROR
+UNMAPPED = ReceiptVerdict.UNMAPPED
 
 
 def give_up(desk: Desk, endpoint: Endpoint, key: str, *, now: float) -> Order:
@@ -51,6 +54,16 @@ def unresolved(
     )
     updates: list[Quarantined] = list(found)
     return [kept.update_id for kept in updates], following
+
+
+def unmapped(
+    desk: Desk, *, after: datetime | None = None, page: Page | None = None
+) -> tuple[list[int], str | None]:
+    found, following = desk.run(
+        desk.store.unmapped(desk.account_id, after=after, page=page or Page())
+    )
+    receipts: list[Receipt] = list(found)
+    return [int(one.receipt_id.removeprefix("rcp_")) for one in receipts], following
 
 
 def test_what_was_given_up_comes_newest_first_page_by_page(desk: Desk) -> None:
@@ -131,6 +144,36 @@ def test_updates_come_by_verdict_and_age(desk: Desk) -> None:
     assert unresolved(desk, Verdict.ILLEGAL, page=Page(following, 1)) == (["upd_0"], None)
     desk.run(desk.store.dismiss(ACCOUNT, ["update:upd_3"], now=at(9)))
     assert unresolved(desk, Verdict.ILLEGAL) == (["upd_0"], None)
+
+
+def test_words_that_mean_nothing_come_newest_first_without_what_was_put_aside(desk: Desk) -> None:
+    desk.change(
+        Changes(
+            receipts=[
+                a_receipt(n, verdict=verdict)
+                for n, verdict in enumerate((UNMAPPED, UNMAPPED, ReceiptVerdict.KEPT, UNMAPPED))
+            ]
+        )
+    )
+    assert unmapped(desk) == ([3, 1, 0], None)
+    first, following = unmapped(desk, page=Page(None, 2))
+    assert first == [3, 1]
+    assert unmapped(desk, page=Page(following, 2)) == ([0], None)
+    assert unmapped(desk, after=at(1)) == ([3], None)
+    desk.run(desk.store.dismiss(ACCOUNT, [f"receipt:{a_receipt(3).receipt_id}"], now=at(9)))
+    assert unmapped(desk) == ([1, 0], None)
+
+
+def test_kept_updates_are_found_by_their_id_and_by_their_order(desk: Desk) -> None:
+    mine = [kept(f"upd_{n}", Verdict.STALE, order_id="ord_k1", order_key=None) for n in range(4)]
+    desk.change(Changes(quarantined=[*mine, kept("upd_9", order_key="W9")]))
+    found = desk.run(desk.store.kept_of_order(ACCOUNT, "ord_k1", limit=3))
+    assert [one.update_id for one in found] == ["upd_3", "upd_2", "upd_1"]
+    assert desk.run(desk.store.kept_of_order(OTHER, "ord_k1", limit=3)) == []
+    assert desk.run(desk.store.kept(ACCOUNT, "upd_2")) == mine[2]
+    for account_id, name in ((OTHER, "upd_2"), (ACCOUNT, "upd_7")):
+        with pytest.raises(UnknownRecord):
+            desk.run(desk.store.kept(account_id, name))
 
 
 def test_putting_aside_twice_keeps_the_later_time(desk: Desk) -> None:

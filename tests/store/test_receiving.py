@@ -243,3 +243,16 @@ def test_old_receipts_without_an_order_are_counted_and_dropped(desk: Desk) -> No
     assert desk.run(desk.store.drop_receipts(ACCOUNT, **old, limit=3)) == 3
     assert desk.run(desk.store.drop_receipts(ACCOUNT, **old, limit=3)) == 1
     assert listed(desk) == ["6", "5"]
+
+
+def test_what_became_of_the_latest_messages_is_counted_by_source(desk: Desk) -> None:
+    for name in ("acme", "quiet"):
+        desk.run(desk.store.put_source(a_source(name)))
+    verdicts = (V.APPLIED, V.APPLIED, V.ORPHAN, V.STALE)
+    write(desk, *(a_receipt(i, verdict=verdict) for i, verdict in enumerate(verdicts, start=1)))
+    assert desk.run(desk.store.verdict_counts(ACCOUNT, most=3)) == {
+        "acme": {V.APPLIED: 1, V.ORPHAN: 1, V.STALE: 1}
+    }
+    assert desk.run(desk.store.last_received_each(ACCOUNT)) == {"acme": at(4)}
+    assert desk.run(desk.store.verdict_counts(OTHER, most=3)) == {}
+    assert desk.run(desk.store.last_received_each(OTHER)) == {}

@@ -61,6 +61,7 @@ class Matter(msgspec.Struct, frozen=True, gc=False):
     store: str | None = None
     order_key: str | None = None
     state: State | None = None
+    status: str | None = None
     actions: list[Action] = []
 
 
@@ -104,6 +105,7 @@ def of_delivery(delivery: Delivery) -> Matter:
         endpoint_id=delivery.endpoint_id,
         delivery_id=name,
         order_id=delivery.order_id,
+        status=delivery.status,
         actions=[
             Action(
                 "Send it again, at its place in the order.",

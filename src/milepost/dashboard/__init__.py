@@ -44,9 +44,12 @@ from milepost.dashboard import (
     orders_updates,
     overview,
     people,
+    receipts,
     reference,
     replays,
     sandbox,
+    source_forms,
+    sources,
 )
 from milepost.dashboard.assets import PREFIX, Files
 from milepost.dashboard.door import Door
@@ -71,6 +74,9 @@ ROOMS: Sequence[Sequence[Page]] = (
     endpoints.PAGES,
     endpoint_acts.PAGES,
     replays.PAGES,
+    source_forms.PAGES,
+    sources.PAGES,
+    receipts.PAGES,
 )
 """The pages of every module; rooms that nobody has furnished have an empty one."""
 

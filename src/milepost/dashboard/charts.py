@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from xml.etree import ElementTree as ET
 
 import pygal
@@ -32,6 +33,13 @@ def bars(labels: Sequence[str], series: Sequence[Series], *, label: str, every: 
 
     `label` says in a sentence what the drawing shows.
     """
+    given = tuple((name, tuple(values)) for name, values in series)
+    return _bars(tuple(labels), given, label, every)
+
+
+@lru_cache(maxsize=128)
+def _bars(labels: Sequence[str], series: Sequence[Series], label: str, every: int) -> Markup:
+    """Drawn once: every look at a page in which nothing has changed draws the same."""
     totals = [sum(column) for column in zip(*(values for _, values in series), strict=True)]
     ticks = ticks_of(max(totals, default=0))
     chart = pygal.StackedBar(
@@ -55,7 +63,8 @@ def bars(labels: Sequence[str], series: Sequence[Series], *, label: str, every: 
     chart.x_labels = list(labels)
     chart.y_labels = ticks
     for name, values in series:
-        chart.add(name, list(values))
+        # Drawing a bar takes its time, also one of no height.
+        chart.add(name, [value or None for value in values])
     return _drawing(chart.render_tree(), label=label)
 
 

@@ -165,7 +165,6 @@ async def _context(view: View) -> dict[str, Any]:
         "trackings": {tracking.parcel: tracking for tracking in trackings},
         "failed": sum(one.abandoned for one in life.truth.endpoints),
         "plainly": partial(plainly, view),
-        "has_receipts": True,
         "errors": {},
         "open_dialog": "",
         "form": {},

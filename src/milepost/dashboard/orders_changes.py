@@ -104,12 +104,13 @@ def allowed_text(state: State, *, correction: bool = False) -> str:
     """What an order in this state can be next, in words."""
     known = explain(state, state)
     names = (*known.allowed, *(known.corrections if correction else ()))
-    if not names:
-        return f"nothing: {_plain(state)} is an end for good"
-    text = f"a state that can follow {_plain(state)}: {_listed(names)}"
-    if known.corrections and not correction:
-        text += f"; or, as a correction, {_listed(known.corrections)}"
-    return text
+    mends = "" if correction else _listed(known.corrections)
+    if names:
+        text = f"a state that can follow {_plain(state)}: {_listed(names)}"
+        return f"{text}; or, as a correction, {mends}" if mends else text
+    if mends:
+        return f"a correction, as {_plain(state)} is an end: {mends}"
+    return f"nothing: {_plain(state)} is an end for good"
 
 
 def _listed(states: Sequence[State]) -> str:

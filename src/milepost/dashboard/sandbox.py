@@ -58,6 +58,7 @@ SPEEDS: Mapping[str, tuple[str, float]] = MappingProxyType(
     }
 )
 CLOCK_STEPS = ("1h", "1d", "3d", "45d")
+FIELDS = ("scenario", "to", "speed", "seed", "orders", "chaos", "by")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -88,7 +89,7 @@ async def _context(
     endpoints = await _endpoints(view)
     clock = await view.hub.clocks.show(view.account_id) if _is_sandbox(view) else None
     play = play_of(view.account_id)
-    given = form or _form_of(view, play=play, endpoints=endpoints)
+    given = {**_form_of(view, play=play, endpoints=endpoints), **(form or {})}
     return {
         "account": view.account,
         "endpoints": endpoints,
@@ -100,7 +101,8 @@ async def _context(
         "most_orders": MOST_ORDERS,
         "most_requests": MOST_REQUESTS,
         "form": given,
-        "errors": errors or {},
+        "errors": {**dict.fromkeys(FIELDS, ""), **(errors or {})},
+        "refused": bool(errors),
         "clock": clock,
         "moving": view.account_id in _MOVES,
         "clock_steps": CLOCK_STEPS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -118,11 +118,12 @@ class Door:
         """Reads, stores and answers."""
         secret = scope["path"][len(PREFIX) :]
         scope["path"], scope["raw_path"] = SHOWN, SHOWN.encode()
-        scope[ROUTE] = SHOWN
         gate: Gate | None = None
         try:
             if scope["method"] != "POST":
                 raise WrongMethod
+            # Not before: what is counted by route and method is bounded only where both are known.
+            scope[ROUTE] = SHOWN
             gate = await self._receiving.gates.gate(secret)
             if gate is None:
                 raise NoSource
@@ -145,7 +146,7 @@ class Door:
             if not gate.admits(client):
                 raise OtherNetwork
         self._charge(gate)
-        headers = dict(scope["headers"])
+        headers = _headers(scope["headers"])
         _check_type(headers)
         body = await read_body(
             headers,
@@ -197,6 +198,17 @@ def _detail(error: MilepostError) -> str:
     if isinstance(error, (StoreError, RateLimited)):
         return "Try again in a moment."
     return str(error)
+
+
+def _headers(given: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Each header once; one that says different things says all of them, as HTTP joins them.
+
+    Whoever stands in between may have looked at another one than we: none of them stands alone.
+    """
+    found: dict[bytes, dict[bytes, None]] = {}
+    for name, value in given:
+        found.setdefault(name, {})[value] = None
+    return {name: b", ".join(values) for name, values in found.items()}
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

@@ -105,6 +105,14 @@ class ReceivingStore(Protocol):
     async def last_received(self, account_id: str, source: str) -> datetime | None:
         """When the last message of a source was taken in."""
 
+    async def last_received_each(self, account_id: str) -> Mapping[str, datetime]:
+        """The same of every source of an account that has sent any, by the source's name."""
+
+    async def verdict_counts(
+        self, account_id: str, *, most: int
+    ) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+        """What became of the account's last so many messages, by source and verdict."""
+
     # what was refused
 
     async def count_refused(

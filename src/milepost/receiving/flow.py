@@ -134,6 +134,12 @@ class Receiving(Setup):
         """A page of receipts without their bodies, newest first."""
         return await self._store.receipts(account_id, wanted=wanted, page=page)
 
+    async def verdict_counts(
+        self, account_id: str, *, most: int
+    ) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+        """What became of the account's last so many messages, by source."""
+        return await self._store.verdict_counts(account_id, most=most)
+
     async def receipt(self, account_id: str, receipt_id: str) -> Receipt:
         """A receipt with its body. Raises UnknownRecord."""
         return await self._store.receipt(account_id, receipt_id)

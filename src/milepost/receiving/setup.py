@@ -121,10 +121,11 @@ class Setup:
     async def statuses(self, account_id: str) -> Sequence[SourceStatus]:
         """The account's sources by name, each with how it has been doing."""
         refusals = await self._store.refusals(account_id)
+        received = await self._store.last_received_each(account_id)
         return [
             SourceStatus(
                 source,
-                await self._store.last_received(account_id, source.source),
+                received.get(source.source),
                 refusals.get(source.source, Refusals()),
             )
             for source in await self._store.sources(account_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -226,3 +226,11 @@ def erased_values(row: Row, *, account_id: str) -> dict[str, Any]:
         "digest": hashlib.sha256(plain(row[2])).digest(),
         "nothing": b"",
     }
+
+
+def counts_of(rows: Iterable[Row]) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+    """Rows of source, verdict and number, by source."""
+    found: dict[str, dict[ReceiptVerdict, int]] = {}
+    for source, verdict, number in rows:
+        found.setdefault(source, {})[ReceiptVerdict(verdict)] = number
+    return found

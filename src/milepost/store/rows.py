@@ -305,9 +305,7 @@ def quarantined_of(row: Row) -> Quarantined:
 
 
 def account_of(row: Row) -> Account:
-    return Account(
-        account_id=row[0], name=row[1], created_at=moment(row[2]), sandbox=bool(row[3])
-    )
+    return Account(account_id=row[0], name=row[1], created_at=moment(row[2]), sandbox=bool(row[3]))
 
 
 def key_of(row: Row) -> ApiKey:

@@ -19,6 +19,7 @@ from milepost.store.postgres.session import Session
 from milepost.store.postgres.writing import written
 from milepost.store.receiving_rows import (
     ERASED_AT_ONCE,
+    counts_of,
     erased_values,
     receipt_of,
     receipts_by_name,
@@ -228,6 +229,18 @@ class ReceivingOnPostgres:
         async with self._readers.session() as session:
             row = await session.row("last_received", account_id=account_id, source=source)
         return None if row is None else moment(row[0])
+
+    async def last_received_each(self, account_id: str) -> Mapping[str, datetime]:
+        async with self._readers.session() as session:
+            rows = await session.rows("last_received_each", account_id=account_id)
+        return {row[0]: moment(row[1]) for row in rows if row[1] is not None}
+
+    async def verdict_counts(
+        self, account_id: str, *, most: int
+    ) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+        async with self._readers.session() as session:
+            rows = await session.rows("verdict_counts", account_id=account_id, most=most)
+        return counts_of(rows)
 
     async def claim_waiting(self, *, lease: Lease, now: datetime, limit: int) -> Sequence[Receipt]:
         async with self._readers.session() as session:

@@ -15,6 +15,7 @@ from milepost.sealing import Vault
 from milepost.store.cursors import next_cursor, read_cursor
 from milepost.store.receiving_rows import (
     ERASED_AT_ONCE,
+    counts_of,
     decided_rows,
     erased_values,
     leased,
@@ -161,6 +162,17 @@ def last_received(session: Session, account_id: str, source: str) -> datetime | 
     return None if row is None else moment(row[0])
 
 
+def last_received_each(session: Session, account_id: str) -> Mapping[str, datetime]:
+    rows = session.rows("last_received_each", account_id=account_id)
+    return {row[0]: moment(row[1]) for row in rows if row[1] is not None}
+
+
+def verdict_counts(
+    session: Session, account_id: str, *, most: int
+) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+    return counts_of(session.rows("verdict_counts", account_id=account_id, most=most))
+
+
 def accounts_with_due(session: Session, *, now: datetime) -> list[str]:
     return [row[0] for row in session.rows("accounts_with_due_receipts", now=micros(now))]
 
@@ -257,6 +269,15 @@ class ReceivingOnSqlite:
 
     async def last_received(self, account_id: str, source: str) -> datetime | None:
         return await self._readers.run(partial(last_received, account_id=account_id, source=source))
+
+    async def last_received_each(self, account_id: str) -> Mapping[str, datetime]:
+        return await self._readers.run(partial(last_received_each, account_id=account_id))
+
+    async def verdict_counts(
+        self, account_id: str, *, most: int
+    ) -> Mapping[str, Mapping[ReceiptVerdict, int]]:
+        work = partial(verdict_counts, account_id=account_id, most=most)
+        return await self._readers.run(work)
 
     async def claim_waiting(self, *, lease: Lease, now: datetime, limit: int) -> Sequence[Receipt]:
         """Writes nothing, and waits for no write, when nothing is due."""

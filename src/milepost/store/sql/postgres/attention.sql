@@ -65,10 +65,14 @@ ORDER BY account_id COLLATE "ucs_basic" DESC, verdict DESC, receipt_id DESC
 LIMIT :limit;
 
 -- name: kept_of_order
+-- All of the order first: else the newest of the account would be walked through for them.
 SELECT {quarantine_columns}
-FROM quarantine
-WHERE account_id COLLATE "POSIX" = :account_id AND order_id = :order_id
-ORDER BY update_id DESC
+FROM (
+    SELECT * FROM quarantine
+    WHERE account_id COLLATE "POSIX" = :account_id AND order_id = :order_id
+    OFFSET 0
+) AS quarantine
+ORDER BY quarantine.update_id DESC
 LIMIT :limit;
 
 -- name: kept_update

@@ -101,6 +101,32 @@ WHERE account_id COLLATE "ucs_basic" = :account_id AND source = :source
 ORDER BY account_id COLLATE "ucs_basic" DESC, source DESC, receipt_id DESC
 LIMIT 1;
 
+-- name: last_received_each
+SELECT
+    sources.source,
+    (
+        SELECT receipts.received_at
+        FROM receipts
+        WHERE receipts.account_id COLLATE "ucs_basic" = sources.account_id
+            AND receipts.source = sources.source
+        ORDER BY receipts.account_id COLLATE "ucs_basic" DESC, receipts.source DESC,
+            receipts.receipt_id DESC
+        LIMIT 1
+    )
+FROM sources
+WHERE sources.account_id = :account_id;
+
+-- name: verdict_counts
+SELECT source, verdict, count(*)
+FROM (
+    SELECT source, verdict
+    FROM receipts
+    WHERE account_id = :account_id
+    ORDER BY receipt_id DESC
+    LIMIT :most
+) AS latest
+GROUP BY source, verdict;
+
 -- name: accounts_with_due_receipts
 SELECT accounts.account_id
 FROM accounts

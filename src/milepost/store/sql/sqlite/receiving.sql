@@ -60,6 +60,30 @@ WHERE account_id = :account_id AND source = :source
 ORDER BY receipt_id DESC
 LIMIT 1;
 
+-- name: last_received_each
+SELECT
+    sources.source,
+    (
+        SELECT received_at
+        FROM receipts INDEXED BY receipts_by_source
+        WHERE receipts.account_id = sources.account_id AND receipts.source = sources.source
+        ORDER BY receipt_id DESC
+        LIMIT 1
+    )
+FROM sources
+WHERE sources.account_id = :account_id;
+
+-- name: verdict_counts
+SELECT source, verdict, count(*)
+FROM (
+    SELECT source, verdict
+    FROM receipts
+    WHERE account_id = :account_id
+    ORDER BY receipt_id DESC
+    LIMIT :most
+)
+GROUP BY source, verdict;
+
 -- name: accounts_with_due_receipts
 SELECT account_id
 FROM accounts
