@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -240,3 +241,34 @@ def furnish(house: House) -> None:
     told = {"source": "fulfillment", "kind": "withings", "store": "main"}
     path = house.tell("POST", "/v1/sources", told)["path"]
     house.tell("POST", path, {"customer_id": "7", "customer_ref": "1005", "status": "TRASHED"})
+
+
+def _ask(
+    house: House, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+) -> tuple[int, bytes]:
+    """The status and the page of one request of a browser."""
+    where = urlsplit(house.url)
+    connection = HTTPConnection(where.hostname or "", where.port, timeout=30)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def play(house: House) -> None:
+    """Plays a scenario from the sandbox page to the endpoint that is up, and waits for its end."""
+    cookie = {"cookie": f"milepost_session={house.session}"}
+    _, page = _ask(house, "GET", "/sandbox", None, cookie)
+    found = _CSRF.search(page.decode())
+    assert found is not None, page
+    form = {"csrf": found[1], "to": house.endpoints["up"], "orders": "1", "speed": "max"}
+    form |= {"scenario": "two_parcels", "seed": "4711", "chaos": "drop"}
+    given = cookie | {"content-type": "application/x-www-form-urlencoded"}
+    status, page = _ask(house, "POST", "/sandbox/play", urlencode(form).encode(), given)
+    assert status == 303, page
+    until = time.monotonic() + 60
+    while b'id="report-title"' not in _ask(house, "GET", "/sandbox", None, cookie)[1]:
+        assert time.monotonic() < until, "the play did not end"
+        time.sleep(0.1)

@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from tests.browser.eyes import DESKTOP, PHONE, WITHIN_MS, browser_opened
-from tests.browser.house import House, furnish, house_opened
+from tests.browser.house import House, furnish, house_opened, play
 
 FOLDER = Path(__file__).parents[2] / "docs/screens"
 
@@ -36,6 +36,9 @@ SCREENS: Mapping[str, str] = MappingProxyType(
         "source-new": "/sources/_new?kind=shipmonk",
         "sandbox": "/sandbox",
         "reference": "/reference",
+        "operation": "/reference/putOrder",
+        "lifecycle": "/reference/lifecycle",
+        "mapping": "/reference/mapping",
         "people": "/people",
         "links": "/links",
     }
@@ -68,6 +71,8 @@ def path_of(house: House, template: str) -> str:
 def shoot(browser: Browser, house: House, *, folder: Path, wanted: Sequence[str]) -> list[Path]:
     """Makes a picture of each wanted page in each kind."""
     made = []
+    if "sandbox" in wanted:
+        play(house)
     for kind, given in KINDS.items():
         context = browser.new_context(timezone_id="Europe/Berlin", locale="en-US", **given)
         session = {"name": "milepost_session", "value": house.session, "url": house.url}

@@ -186,7 +186,7 @@ def of_receipt(receipt: Receipt) -> Matter:
                 f"milepost receipt show {name}",
             ),
             Action(
-                "Read it again, after its word was given a meaning.",
+                "Decide on what it says again, after its source was set up otherwise.",
                 "POST",
                 f"/v1/receipts/{name}/retry",
                 f"milepost receipt retry {name}",
