@@ -94,8 +94,17 @@ async def names(url: str, hub: Hub, endpoints: Sequence[str]) -> Mapping[str, st
 
 
 QUERIES: Mapping[str, Sequence[str]] = {
-    "/": ("?period=week",),
-    "/orders": ("?find=nothing-is-called-that", "?state=delivered"),
+    "/": ("?period=hour", "?period=week"),
+    "/orders": (
+        "?find=nothing-is-called-that",
+        "?state=delivered",
+        "?state=on_hold",
+        "?store=main",
+        "?store=main&state=cancelled",
+    ),
+    "/attention": ("?kind=update_illegal", "?kind=delivery_abandoned", "?kind=order_silent"),
+    "/endpoints/{endpoint}": ("?period=week",),
+    "/endpoints/{endpoint}/replay": ("?what=failed&since=1h",),
 }
 """Besides the plain page: what of it is asked for in other words."""
 

@@ -207,9 +207,11 @@ class OfSockets:
         """Looks once more, then ends the process."""
         try:
             self._look()
-            log = Path(self._log.name).read_text(encoding="utf-8")
-            if "Traceback" in log or any(secret in log for secret in self._hidden):
-                raise AssertionError(f"the log has what it must not: {log[-3_000:]}")
+            lines = Path(self._log.name).read_text(encoding="utf-8").splitlines()
+            for number, line in enumerate(lines):
+                if "Traceback" in line or any(secret in line for secret in self._hidden):
+                    told = "\n".join(lines[max(0, number - 2) : number + 40])
+                    raise AssertionError(f"the log has what it must not: {told}")
         finally:
             self._process.terminate()
             try:

@@ -216,7 +216,7 @@ LIVES: Mapping[str, tuple[str, ...]] = {
 
 
 def furnish(house: House) -> None:
-    """Two endpoints, of which one is down, eight orders, an update without its order, and a source."""
+    """Two endpoints, of which one is down, eight orders, an orphan, and a source."""
     for name, path in (("up", "/up"), ("down", "/down")):
         told = {"contract": "standard", "url": house.receiver_url + path, "description": name}
         house.endpoints[name] = house.tell("POST", "/v1/endpoints", told)["endpoint"]["endpoint_id"]
@@ -236,10 +236,10 @@ def furnish(house: House) -> None:
         {"order_key": "1005", "state": "packed", "raw": "PACKED"},
         {"order_key": "1001", "state": "picking", "occurred_at": "2026-01-01T08:00:00Z"},
     ]
-    told = [{"store": "main", "source": "warehouse", **update} for update in odd]
-    house.tell("POST", "/v1/updates/batch", {"updates": told})
-    told = {"source": "fulfillment", "kind": "withings", "store": "main"}
-    path = house.tell("POST", "/v1/sources", told)["path"]
+    batch = [{"store": "main", "source": "warehouse", **update} for update in odd]
+    house.tell("POST", "/v1/updates/batch", {"updates": batch})
+    source = {"source": "fulfillment", "kind": "withings", "store": "main"}
+    path = house.tell("POST", "/v1/sources", source)["path"]
     house.tell("POST", path, {"customer_id": "7", "customer_ref": "1005", "status": "TRASHED"})
 
 

@@ -211,6 +211,10 @@ def test_what_was_given_up_is_counted_before_it_is_sent_again(sending: Desk) -> 
     assert (delivery["state"], delivery["replay"]) == ("acknowledged", 1)
     assert person.get("/attention/resend?endpoint=ep_0000000000").status == 404
     assert person.get(f"/attention/resend?endpoint={endpoint}&span=ever").status == 422
+    local = person.post(
+        "/attention/resend", endpoint=endpoint, span="day", since="2026-11-23T08:00"
+    )
+    assert local.status == 422
 
 
 def test_one_that_was_given_up_is_sent_again_in_place(sending: Desk) -> None:

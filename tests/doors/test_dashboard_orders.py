@@ -346,7 +346,6 @@ def test_a_notification_is_shown_as_it_was_sent_and_answered(sending: Desk) -> N
     (delivery,) = deliveries_of(sending, order_id)
     person = a_person(sending)
     seen = person.get(f"/deliveries/{delivery['delivery_id']}")
-    assert seen.calls == ["find_session", "accounts", "delivery", "attempts", "endpoint", "order"]
     for name, value in request.headers:
         assert name in seen.text
         assert value in seen.text, name
@@ -354,6 +353,14 @@ def test_a_notification_is_shown_as_it_was_sent_and_answered(sending: Desk) -> N
     assert "&lt;oops&gt;" in seen.html
     assert "Server error 500 in 12 ms" in seen.text
     assert made["endpoint"]["url"] in seen.text
+
+
+def test_a_notifications_page_reads_a_bounded_number_of_times(desk: Desk) -> None:
+    desk.endpoint()
+    (delivery,) = deliveries_of(desk, desk.order("B-1"))
+    seen = a_person(desk).get(f"/deliveries/{delivery['delivery_id']}")
+    assert seen.calls == ["find_session", "accounts", "delivery", "attempts", "endpoint", "order"]
+    assert "It was not tried yet." in seen.text
 
 
 def test_what_is_not_known_any_more_is_said(sending: Desk) -> None:

@@ -136,5 +136,5 @@ def test_nothing_of_the_reference_needs_another_host_or_an_inline_style(
 
 def test_a_table_of_the_documents_is_read_with_its_words_of_code() -> None:
     found = table_of("| a | b |\n| --- | --- |\n| `x` or y | |")
-    assert found.head == ("a", "b")
+    assert found.head == ("A", "B")
     assert found.rows == (((("x", True), (" or y", False)), ()),)

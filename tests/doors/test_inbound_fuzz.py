@@ -17,6 +17,7 @@ from benchmarks.fuzz.engine import Forged, run
 from benchmarks.fuzz.senders import ORDERS, SENDERS, Asked, is_proven, proven, said, spoil
 from benchmarks.fuzz.sockets import OfSockets
 from benchmarks.fuzz.sources import OfSources
+from milepost.cli.headers import Open
 
 INPUTS, SEED = 3_000, 7
 OVER_SOCKETS = 60
@@ -112,6 +113,33 @@ def test_a_run_tells_what_came_of_it_in_json_too(
     told = json.loads(capsys.readouterr().out)
     assert (told["inputs"], told["failures"]) == (40, [])
     assert sum(told["outcomes"]["sources"].values()) == 40
+
+
+class Reset:
+    """A connection that its client has reset, of which nobody was told yet."""
+
+    closing = False
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def write(self, data: bytes) -> None:
+        if self.closing:
+            raise RuntimeError("the handler is closed")
+        self.written.append(data)
+
+
+def test_an_answer_to_a_client_that_has_gone_is_dropped_and_no_error() -> None:
+    transport = Reset()
+    guarded = Open(transport)
+    guarded.write(b"while it is there")
+    transport.closing = True
+    guarded.write(b"too late")
+    assert transport.written == [b"while it is there"]
+    assert guarded.is_closing()
 
 
 @pytest.mark.processes

@@ -19,6 +19,27 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large" + _ENDING
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout" + _ENDING
 
 
+class Open:
+    """A connection to which nothing is written any more once it is closing.
+
+    When a client resets it, the loop raises an error for each write until it has told us so, and
+    anybody could fill the log with those.
+    """
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Writes while somebody is there."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+
 class LimitedHttp(HttpToolsProtocol):
     """HTTP that ends a connection whose headers are too large or too slow.
 
@@ -31,7 +52,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Waits for the first request from now on."""
-        super().connection_made(transport)
+        super().connection_made(Open(transport))  # type: ignore[arg-type]
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

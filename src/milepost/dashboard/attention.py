@@ -15,7 +15,7 @@ from milepost.dashboard.page import Flash, Gone, Page, Result, Shown, View
 from milepost.dashboard.wording import plainly
 from milepost.errors import InvalidInput
 from milepost.intake import OrderInput
-from milepost.orders.model import OrderContent
+from milepost.orders.model import Moment, OrderContent
 from milepost.people import Right
 from milepost.ports import Page as Place
 from milepost.ports.resends import Failed
@@ -93,7 +93,7 @@ class Chosen(msgspec.Struct, frozen=True):
     receipt: str = ""
     store: str = ""
     order_key: str = ""
-    until: datetime | None = None
+    until: Moment | None = None
 
 
 # the list
@@ -242,7 +242,7 @@ async def begin(view: View) -> Gone:
 class Since(msgspec.Struct, frozen=True):
     """The time that was counted from, so that what was counted is what is sent."""
 
-    since: datetime
+    since: Moment
 
 
 def _missed(view: View, given: Mapping[str, str]) -> tuple[str, str, datetime]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ PLAIN = ("url", "description", "schedule", "timeout_s", "concurrency", "requests
 RULES = ("lane_policy", "backlog_policy", "pause_after_h", "operational")
 CHOICES = ("stores", "statuses")
 NONE_WHEN_EMPTY = ("requests_per_s", "pause_after_h")
+T = TypeVar("T")
 _PLACE = re.compile(r"\[\d+\]$")
 _COMPARED = (*PLAIN, *RULES, *CHOICES, "options")
 
@@ -119,7 +120,7 @@ def _chosen(view: View, name: str) -> Sequence[str]:
     return [text for text in view.fields.get(name, ()) if text]
 
 
-def _converted(told: Mapping[str, Any], shape: Any) -> Any:
+def _converted(told: Mapping[str, Any], shape: type[T]) -> T:
     try:
         return msgspec.convert(told, shape, strict=False)
     except msgspec.ValidationError as error:

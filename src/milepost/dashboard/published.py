@@ -153,7 +153,7 @@ class _Reader:
         self, method: str, path: str, told: Mapping[str, Any], *, notification: bool = False
     ) -> Operation:
         content = told.get("requestBody", {}).get("content", {})
-        media = next(iter(content.values()), {})
+        media: Mapping[str, Any] = next(iter(content.values()), {})
         schema = media.get("schema", {})
         return Operation(
             name=told["operationId"],
@@ -193,7 +193,9 @@ class _Reader:
         for status, told in responses.items():
             if "$ref" in told:
                 continue
-            media_type, media = next(iter(told.get("content", {}).items()), ("", {}))
+            content: Mapping[str, Any] = told.get("content", {})
+            media_type = next(iter(content), "")
+            media: Mapping[str, Any] = content.get(media_type, {})
             kind = self.type_of(media["schema"]) if "schema" in media else ()
             about = _plain(told["description"])
             yield AnswerRow(status, about, kind, media_type, _example(media))

@@ -47,7 +47,8 @@ def table_of(markdown: str) -> MarkedTable:
         tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
         for line in markdown.strip().splitlines()
     ]
-    return MarkedTable(lines[0], tuple(tuple(map(_cell, line)) for line in lines[2:]))
+    head = tuple(name[:1].upper() + name[1:] for name in lines[0])
+    return MarkedTable(head, tuple(tuple(map(_cell, line)) for line in lines[2:]))
 
 
 def _cell(text: str) -> Cell:

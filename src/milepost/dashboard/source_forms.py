@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from milepost.contracts import INCOMING, Incoming
 from milepost.contracts.read_access import SHAPES
 from milepost.dashboard.page import Flash, Gone, Page, Result, Shown, View
 from milepost.dashboard.sources import SOURCES, shown_once, source_in
-from milepost.dashboard.struct_forms import inputs, read
+from milepost.dashboard.struct_forms import Input, inputs, read
 from milepost.errors import AlreadyExists, InvalidInput
 from milepost.people import Right
 from milepost.ports.receiving import Source
@@ -158,10 +158,13 @@ async def _form(
     errors = errors or {}
     access = SHAPES.get(room.name)
     known = {} if source is None else msgspec.json.decode(source.options or b"{}")
-    given = {"contract": room.name, "form": view.form}
-    options = inputs(room.options, part="options", known=known, **given)
-    secrets = inputs(room.credentials, part="credentials", secret=True, **given)
-    asked = inputs(access, part="read_access", secret=True, **given) if access else ()
+    options = inputs(room.options, part="options", contract=room.name, form=view.form, known=known)
+    secrets = inputs(
+        room.credentials, part="credentials", contract=room.name, form=view.form, secret=True
+    )
+    asked: Sequence[Input] = ()
+    if access is not None:
+        asked = inputs(access, part="read_access", contract=room.name, form=view.form, secret=True)
     plain = {"source", "store", "stores", "networks", "precedence", "trusted"}
     shown = plain | {one.name for one in (*options, *secrets, *asked)}
     context = {

@@ -174,7 +174,7 @@ def _input(
     )
     default = None if field.default is msgspec.NODEFAULT else field.default
     shown = form.get(name, _text(known.get(field.name, default)))
-    choices = ()
+    choices: tuple[tuple[str, str], ...] = ()
     if isinstance(kind, inspect.EnumType):
         choices = tuple((str(one.value), str(one.value)) for one in kind.cls)
     hidden = secret and _kind(kind) in {"text", "list"} and not _is_public(field.name)
