@@ -32,6 +32,7 @@ from milepost.delivery.model import Reply, Request
 from milepost.inbound import PREFIX, Door
 from milepost.logs import set_up_logs
 from milepost.settings import Settings
+from milepost.store.sqlite import session
 from milepost.wiring import build
 
 EXPECTED = frozenset({200, 400, 401, 404, 405, 408, 413, 415, 429})
@@ -43,6 +44,8 @@ LOOKED_EVERY = 1_000
 MOST_METRIC_LINES = 1_000
 MOST_REMEMBERED = 64
 BODY_WITHIN_S = 0.03
+CACHE_KIB = 1_024
+"""The database's own cache, which would else grow to its bound with the file and hide the rest."""
 
 _COUNTED = ("receipts", "quarantine", "order_events", "orders", "parcels")
 _CHANGES = ("INSERT", "UPDATE", "DELETE")
@@ -102,6 +105,7 @@ class OfSources:
         self._runner = asyncio.Runner()
         self._hidden = list(SECRETS)
         self._told: list[str] = []
+        self._cache_kib, session.CACHE_KIB = session.CACHE_KIB, CACHE_KIB
         set_up_logs(level="debug", form="text")
         lines = Lines(self._check_line)
         structlog.configure(logger_factory=lambda *_given: lines)
@@ -118,12 +122,15 @@ class OfSources:
         self._thrown = 0
 
     def close(self) -> None:
-        """Stops the hub, and has the log be as it was."""
-        self._look()
-        self._counts.close()
-        self._runner.run(self._hub.close())
-        self._runner.close()
-        structlog.reset_defaults()
+        """Stops the hub, and has the log and the cache be as they were."""
+        try:
+            self._look()
+        finally:
+            self._counts.close()
+            self._runner.run(self._hub.close())
+            self._runner.close()
+            structlog.reset_defaults()
+            session.CACHE_KIB = self._cache_kib
 
     def throw(self, fuzzed: Fuzzed) -> str:
         assert isinstance(fuzzed, Asked)

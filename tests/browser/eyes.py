@@ -88,6 +88,8 @@ def eyes_opened(browser: Browser, house: House, *, known: bool, **context: Any) 
 
 def check_accessible(page: Page) -> None:
     """Fails when axe finds something serious or critical."""
+    # What is still fading in has less contrast than it will have.
+    page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")
     found = Axe().run(page).response["violations"]
     serious = [
         f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes']]}"

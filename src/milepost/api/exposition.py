@@ -125,7 +125,9 @@ class _Waiting(Collector):
             endpoints.add_metric((condition.value,), number)
         yield endpoints
         silences = GaugeMetricFamily(
-            "milepost_silences_open", "Orders that are silent, by what is missing.", labels=("kind",)
+            "milepost_silences_open",
+            "Orders that are silent, by what is missing.",
+            labels=("kind",),
         )
         for kind, number in self._hub.silences.counted.items():
             silences.add_metric((kind.value,), number)

@@ -126,8 +126,8 @@ URLS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 SUBSCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "withings": "Withings has no subscription and sends every status; ticked ones narrow it.",
-        "shipmonk": "A ShipMonk subscription is for one status, or for all; and for a store.",
+        "withings": "Withings has no subscription and sends every status, as none ticked does here.",
+        "shipmonk": "A ShipMonk subscription is for one status, or for all; none ticked stands for all.",
         "standard": "None ticked stands for all of them.",
     }
 )

@@ -34,8 +34,8 @@ from milepost.ports.core import (
 from milepost.ports.egress import EgressStore
 from milepost.ports.health import HealthStore, Judge, Judged
 from milepost.ports.merchants import MerchantStore
-from milepost.ports.receiving import ReceivingStore
 from milepost.ports.people import PeopleStore
+from milepost.ports.receiving import ReceivingStore
 from milepost.ports.reconciling import ReconcilingStore
 from milepost.ports.rehearsals import RehearsalStore
 from milepost.ports.resends import ResendStore
