@@ -84,7 +84,7 @@ def _shipmonk(number: int, step: int, *, path: str, host: str) -> bytes:
         "order_key": f"B{number:010d}",
         "store_id": 1,
         "processing_status": SHIPMONK[step],
-        "order_status": "processing" if step < 3 else "fulfilled",
+        "order_status": "unfulfilled" if step < 3 else "fulfilled",
         "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     body = json.dumps(told).encode()

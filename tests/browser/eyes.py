@@ -89,7 +89,10 @@ def eyes_opened(browser: Browser, house: House, *, known: bool, **context: Any) 
 def check_accessible(page: Page) -> None:
     """Fails when axe finds something serious or critical."""
     # What is still fading in has less contrast than it will have.
-    page.wait_for_function("document.getAnimations().every((one) => one.playState !== 'running')")
+    page.evaluate(
+        "Promise.race([Promise.allSettled(document.getAnimations().map((one) => one.finished)),"
+        " new Promise((done) => setTimeout(done, 1000))]).then(() => 0)"
+    )
     found = Axe().run(page).response["violations"]
     serious = [
         f"{one['id']}: {one['help']} at {[node['target'] for node in one['nodes']]}"

@@ -29,7 +29,7 @@ from milepost.dashboard.plays import (
 )
 from milepost.dashboard.plays_hub import through_hub
 from milepost.delivery.model import Endpoint, Operational
-from milepost.errors import ClockStuck, InvalidInput, UnknownRecord
+from milepost.errors import InvalidInput, MilepostError, UnknownRecord
 from milepost.people import Right
 from milepost.rehearsal.chance import signing_secret, start_of
 from milepost.rehearsal.chaos import USUAL_RATE, WHAT_IT_DOES, Chaos, Word, read_chaos
@@ -105,6 +105,7 @@ async def _context(
         "refused": bool(errors),
         "clock": clock,
         "moving": view.account_id in _MOVES,
+        "stuck": _STUCK.get(view.account_id, ""),
         "clock_steps": CLOCK_STEPS,
         **watched(view, play),
     }
@@ -286,6 +287,8 @@ async def stop_play(view: View) -> Result:
 # the test clock
 
 _MOVES: dict[str, asyncio.Task[None]] = {}
+_STUCK: dict[str, str] = {}
+"""Why the last move of an account's clock did not come to its end."""
 
 
 async def move_clock(view: View) -> Result:
@@ -306,12 +309,16 @@ async def move_clock(view: View) -> Result:
         end = asyncio.ensure_future(view.stopping.wait())
         try:
             await asyncio.wait((playing, end), return_when=asyncio.FIRST_COMPLETED)
+            error = playing.exception() if playing.done() else None
+            if isinstance(error, MilepostError):
+                _STUCK[account_id] = f"{error.summary} {error.detail}".strip()
         finally:
             _MOVES.pop(account_id, None)
             playing.cancel()
             end.cancel()
             await asyncio.gather(playing, end, return_exceptions=True)
 
+    _STUCK.pop(account_id, None)
     _MOVES[account_id] = asyncio.create_task(move())
     return Gone(PLACE, Flash("The clock is on its way.", "note"))
 
@@ -324,10 +331,7 @@ async def step_clock(view: View) -> Result:
     known: ClockView = await clocks.show(account_id)
     if known.next_due_at is None:
         return Gone(PLACE, Flash("Nothing waits for a time.", "note"))
-    try:
-        await clocks.step(account_id, to=known.next_due_at)
-    except ClockStuck as error:
-        return Gone(PLACE, Flash(error.summary, "problem"))
+    await clocks.step(account_id, to=known.next_due_at)
     return Gone(PLACE, Flash("The clock has moved to what was due next."))
 
 
