@@ -8,6 +8,7 @@ import pytest
 
 from milepost.dashboard import all_pages
 from milepost.dashboard.chips import UNCOLORED
+from milepost.dashboard.rendering import environment
 from milepost.people import Right
 from milepost.ports.people import Role
 from tests.doors.desk import Desk
@@ -266,3 +267,31 @@ def test_a_refused_form_comes_back_with_what_was_typed_but_the_password(desk: De
     assert 'name="next" value="/links"' in seen.html
     assert 'value="ada"' in seen.html
     assert "not the password" not in seen.html
+
+
+def test_a_template_that_fails_is_a_page_that_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise RuntimeError("a drawing that cannot be drawn")
+
+    visitor = a_person(desk)
+    monkeypatch.setattr("milepost.dashboard.overview.bars", broken)
+    act = visitor.get("/")
+    monkeypatch.undo()
+    seen = visitor.get("/people?x=1")
+    assert act.status == 500
+    assert "text/html" in act.header("content-type")
+    assert "cannot be drawn" not in act.text
+    assert seen.status == 200
+
+
+def test_what_fails_while_it_is_rendered_is_a_page_too(desk: Desk) -> None:
+    visitor = a_person(desk)
+    environment().globals["time_text"], kept = None, environment().globals["time_text"]
+    try:
+        seen = visitor.get("/people")
+    finally:
+        environment().globals["time_text"] = kept
+    assert seen.status == 500
+    assert "text/html" in seen.header("content-type")

@@ -7,9 +7,10 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -97,6 +98,13 @@ class Door:
         origin = origin_of(scope, headers, public_url=self._hub.settings.public_url)
         asked = _Asked(scope, receive, headers, cookies_of(headers), origin)
         view = self._nobodys(asked, self._pages.get(scope["method"], self._fallback))
+        begun = False
+
+        async def begin(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
             page = self._pages.get(scope["method"])
             if page is None:
@@ -107,16 +115,19 @@ class Door:
             else:
                 view = await self._with_form(asked, view)
                 answer = await view.page.act(view)
+            await self._answer(begin, asked, view, answer)
         except ClientGone:
             return
         except MilepostError as error:
+            if begun:
+                raise
             await self._refuse(send, asked, view, error)
-            return
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is shown as a page
+        except Exception as error:
+            if begun:
+                raise
+            # Whatever it is, it is shown as a page.
             _log.error("unexpected", path=self._path, request_id=_id(scope), exc_info=error)
             await self._refuse(send, asked, view, MilepostError())
-            return
-        await self._answer(send, asked, view, answer)
 
     async def _with_form(self, asked: _Asked, view: View) -> View:
         """The view with what was sent. Raises Forbidden, OutOfDate, and what reading raises."""

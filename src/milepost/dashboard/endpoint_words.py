@@ -126,8 +126,8 @@ URLS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 SUBSCRIPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "withings": "Withings has no subscription and sends every status, as none ticked does here.",
-        "shipmonk": "A ShipMonk subscription is for one status, or for all; none ticked stands for all.",
+        "withings": "Withings has no subscription: every status is sent, as when none is ticked.",
+        "shipmonk": "A ShipMonk subscription is for one status or for all. None ticked is all.",
         "standard": "None ticked stands for all of them.",
     }
 )
