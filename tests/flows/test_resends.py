@@ -461,6 +461,31 @@ def test_a_test_notification_that_failed_is_not_sent_again_with_the_rest(tmp_pat
     asyncio.run(tell())
 
 
+def test_a_count_ends_when_its_time_is_over_and_says_that_there_is_more(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with house(tmp_path) as at_home:
+            endpoint = await at_home.endpoint()
+            for number in range(40):
+                await at_home.order(f"K{number}")
+            await at_home.quiet()
+            at_home.clock.forward(seconds=1)
+            resends = Resends(
+                at_home.hub.store,
+                now=at_home.clock,
+                new_id=at_home.hub.new_id,
+                look=at_home.hub.dispatcher.look,
+                part=1,
+            )
+            choice = Between(START, at_home.clock())
+            name = endpoint.endpoint_id
+            (some,) = await resends.forecast(HOUSE_ACCOUNT, choice, endpoint_id=name, within_s=0.0)
+            (all_,) = await resends.forecast(HOUSE_ACCOUNT, choice, endpoint_id=name, within_s=60.0)
+            assert (some.total, some.more) == (1, True)
+            assert (all_.total, all_.more) == (40, False)
+
+    asyncio.run(tell())
+
+
 @pytest.mark.parametrize("part", [1, 2, 7])
 def test_every_order_is_looked_at_however_many_there_are(tmp_path: Path, part: int) -> None:
     async def tell() -> None:

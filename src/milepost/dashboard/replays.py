@@ -32,6 +32,9 @@ SPANS: Mapping[str, tuple[str, timedelta]] = MappingProxyType(
     }
 )
 _NAME = re.compile(r"rsd_[a-z0-9]{1,40}", re.ASCII)
+COUNTED_WITHIN_S = 3.0
+"""How long a person waits for a count; of more than that it says that there is more."""
+
 TROUBLE, OWN = "trouble", "own"
 USUAL = "1d"
 
@@ -59,7 +62,9 @@ async def _shown(view: View, *, errors: dict[str, str]) -> Shown:
         try:
             span = _span(view, trouble_at)
             choice = choice_of(view.query["what"], *span)
-            (forecast,) = await view.hub.resends.forecast(view.account_id, choice, endpoint_id=name)
+            (forecast,) = await view.hub.resends.forecast(
+                view.account_id, choice, endpoint_id=name, within_s=COUNTED_WITHIN_S
+            )
         except InvalidInput as error:
             errors = {error.field: error.expected}
     context: dict[str, Any] = {

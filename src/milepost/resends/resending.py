@@ -90,18 +90,25 @@ class Resends:
     # what an operator asks for
 
     async def forecast(
-        self, account_id: str, choice: Choice, *, endpoint_id: str | None
+        self,
+        account_id: str,
+        choice: Choice,
+        *,
+        endpoint_id: str | None,
+        within_s: float | None = None,
     ) -> Sequence[Forecast]:
         """What `begin` would send now, by endpoint; endpoints with nothing to send are left out.
 
-        Raises UnknownRecord, InvalidInput.
+        After `within_s` the count of an endpoint ends where it is. Raises UnknownRecord,
+        InvalidInput.
         """
         found = []
         names = await self._endpoints(account_id, choice, endpoint_id)
         # One at a time: each may look through all that there is.
         async with self._forecasting:
             for name in names:
-                forecast = await self._forecast(self._new(account_id, name, choice))
+                resend = self._new(account_id, name, choice)
+                forecast = await self._forecast(resend, within_s=within_s)
                 if forecast.total or forecast.pending or endpoint_id is not None:
                     found.append(forecast)
         return found
@@ -153,7 +160,9 @@ class Resends:
                 return True
         return False
 
-    async def _forecast(self, resend: Resend) -> Forecast:
+    async def _forecast(self, resend: Resend, *, within_s: float | None) -> Forecast:
+        clock = asyncio.get_running_loop().time
+        until = float("inf") if within_s is None else clock() + within_s
         first: list[Delivery] = []
         statuses: Counter[str] = Counter()
         pending = examined = 0
@@ -163,7 +172,7 @@ class Resends:
             statuses.update(d.status for d in part.chosen)
             pending += part.pending
             examined += part.examined
-            if examined >= MOST_EXAMINED and not part.ends:
+            if (examined >= MOST_EXAMINED or clock() >= until) and not part.ends:
                 more = True
                 break
         return Forecast(
