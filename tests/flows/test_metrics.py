@@ -130,7 +130,8 @@ def test_the_next_of_a_lane_is_counted_from_its_own_event(tmp_path: Path) -> Non
         there.outside.answer = lambda _request: Reply(204)
         there.clock.forward(seconds=5)
         there.outside.hanging[0](Reply(204))
-        await there.quiet()
+        acknowledged = there.hub.metrics.acknowledged
+        await there.until(lambda: sum(counts(acknowledged).values()) == len(("first", "second")))
         # The first was taken at once and answered in no time; the second waited for five seconds.
         _, total = held(there.hub.metrics.receipt_s, "standard")
         assert total == pytest.approx(5.0)
