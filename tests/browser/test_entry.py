@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
+import sqlite3
+import threading
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,6 +15,14 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Look
 from tests.browser.eyes import PHONE, check_accessible
 from tests.browser.house import OPERATOR, PASSWORD, House
+
+PRESSED_TWICE = """() => {
+  const names = (button) => button.textContent.trim() === "Send a test";
+  const button = [...document.querySelectorAll("button")].find(names);
+  button.click();
+  button.click();
+  return document.querySelectorAll("form[aria-busy=true]").length;
+}"""
 
 pytestmark = pytest.mark.processes
 
@@ -167,3 +180,38 @@ def test_times_are_in_the_viewers_zone_with_utc_on_hover(house: House, look: Loo
     assert "UTC" not in first
     page.reload()
     assert shown.inner_text() == first
+
+
+@ON_ONE
+def test_an_expired_link_says_so_and_leads_nowhere(house: House, look: Look) -> None:
+    made = house.cli("portal", "link", "--account", "main", "--expires", "1h")
+    file = house.environment["MILEPOST_DATABASE_URL"].removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file, timeout=20)) as database:
+        database.execute("UPDATE portal_links SET until_at = 1 WHERE made_by = ''")
+        database.commit()
+    guest = look(house, known=False)
+    guest.expected.add("403")
+    page = guest.tab()
+    page.goto(house.url + urlsplit(made["url"]).path)
+    expect(page.get_by_role("heading")).to_have_text("This link has expired")
+    check_accessible(page)
+    page.goto(house.url + "/orders")
+    expect(page).to_have_title("Log in · Milepost")
+
+
+def test_a_slow_hub_is_waited_for_and_nothing_is_done_twice(house: House, look: Look) -> None:
+    eyes = look(house)
+    page = eyes.open(f"/endpoints/{house.endpoints['up']}")
+    before = len([path for path in house.receiver.seen if path.startswith("/up")])
+    house.process.send_signal(signal.SIGSTOP)
+    awake = threading.Timer(1.5, house.process.send_signal, (signal.SIGCONT,))
+    awake.start()
+    try:
+        busy = page.evaluate(PRESSED_TWICE)
+    finally:
+        awake.join()
+    assert busy == 1
+    expect(page.locator("form[aria-busy=true]")).to_have_count(0)
+    expect(page.get_by_text(re.compile("204")).first).to_be_visible()
+    after = len([path for path in house.receiver.seen if path.startswith("/up")])
+    assert after == before + 1
