@@ -60,3 +60,16 @@ def test_a_hub_that_restarts_is_waited_for(new_house: House, look: Look) -> None
     expect(sign).to_have_text(re.compile("Reconnecting"))
     new_house.restart()
     expect(sign).to_be_hidden(timeout=20_000)
+
+
+def test_what_is_focused_stays_so_when_its_part_is_new(new_house: House, look: Look) -> None:
+    new_house.begin()
+    eyes = look(new_house)
+    page = eyes.open("/")
+    tile = page.locator("a.tile", has_text="Pending")
+    tile.focus()
+    page.evaluate("document.activeElement.dataset.old = 'yes'")
+    new_house.tell("PUT", "/v1/stores/main", {})
+    order(new_house, "focus-1")
+    expect(page.locator("[data-old]")).to_have_count(0)
+    expect(tile).to_be_focused()

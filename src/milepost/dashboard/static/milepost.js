@@ -53,15 +53,20 @@ function showTimes(inside, all) {
 
 // --- parts: HTML from the hub takes the place of what was there -----------------------------------
 
+const FOCUSED = "a[href], button, input, select, textarea, summary, [tabindex]";
+
 function put(element, html) {
   if (element.dataset.shown === html) return;
   const busy = element.contains(page.activeElement) && page.activeElement.matches("input, select, textarea");
   if (busy || element.querySelector("dialog[open], details[open]")) return;
-  const key = page.activeElement && element.contains(page.activeElement) ? page.activeElement.id : "";
+  const held = element.contains(page.activeElement) ? page.activeElement : null;
+  const turn = [...element.querySelectorAll(FOCUSED)].indexOf(held);
   element.innerHTML = html;
   element.dataset.shown = html;
   showTimes(element, true);
-  if (key) page.getElementById(key)?.focus();
+  if (!held) return;
+  const same = held.id ? page.getElementById(held.id) : element.querySelectorAll(FOCUSED)[turn];
+  if (same && same.textContent === held.textContent) same.focus({ preventScroll: true });
 }
 
 function partsNamed(name) {
