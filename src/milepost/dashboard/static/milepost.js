@@ -55,10 +55,18 @@ function showTimes(inside, all) {
 
 const FOCUSED = "a[href], button, input, select, textarea, summary, [tabindex]";
 
+const later = new Map();
+
+// Nothing is taken away from under whoever types, reads a fold or answers a dialog.
+function isHeld(element) {
+  const typing = element.contains(page.activeElement) && page.activeElement.matches("input, select, textarea");
+  return typing || element.querySelector("dialog[open], details[open]");
+}
+
 function put(element, html) {
+  later.delete(element);
   if (element.dataset.shown === html) return;
-  const busy = element.contains(page.activeElement) && page.activeElement.matches("input, select, textarea");
-  if (busy || element.querySelector("dialog[open], details[open]")) return;
+  if (isHeld(element)) { later.set(element, html); return; }
   const held = element.contains(page.activeElement) ? page.activeElement : null;
   const turn = [...element.querySelectorAll(FOCUSED)].indexOf(held);
   element.innerHTML = html;
@@ -68,6 +76,18 @@ function put(element, html) {
   const same = held.id ? page.getElementById(held.id) : element.querySelectorAll(FOCUSED)[turn];
   if (same && same.textContent === held.textContent) same.focus({ preventScroll: true });
 }
+
+function putWhatWaits() {
+  for (const [element, html] of [...later]) if (element.isConnected) put(element, html); else later.delete(element);
+}
+
+// The button that opened a dialog may be another one by now: the browser knows the old one only.
+function goBackToOpener(event) {
+  const opener = event.target.id && page.querySelector('[data-opens="' + CSS.escape(event.target.id) + '"]');
+  if (opener && page.activeElement === page.body) opener.focus({ preventScroll: true });
+}
+page.addEventListener("close", goBackToOpener, true);
+for (const name of ["close", "toggle", "focusout"]) page.addEventListener(name, () => setTimeout(putWhatWaits), true);
 
 function partsNamed(name) {
   return page.querySelectorAll('[data-part="' + CSS.escape(name) + '"]');
