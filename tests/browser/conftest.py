@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.eyes import Eyes, browser_opened, eyes_opened
 from tests.browser.house import House, furnish, house_opened
+
+expect.set_options(timeout=20_000)
 
 _FAILED = pytest.StashKey[bool]()
 

@@ -119,7 +119,8 @@ def test_the_page_of_one_that_fails_says_why_and_shows_the_answer(sending: Desk)
     assert "HTTP 500" in seen.text
     assert "out of <memory>" in seen.text
     assert "<memory>" not in seen.html
-    assert seen.calls == [
+    # What the dispatcher does beside in that moment is no read of the page.
+    assert [call for call in seen.calls if call not in ("claim", "settle", "beat")] == [
         "find_session",
         "accounts",
         "endpoint",
