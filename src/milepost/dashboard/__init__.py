@@ -53,10 +53,10 @@ from milepost.dashboard import (
 )
 from milepost.dashboard.assets import PREFIX, Files
 from milepost.dashboard.door import Door
-from milepost.dashboard.exchange import Receive, Scope, Send
 from milepost.dashboard.page import Page, Result, View
 from milepost.dashboard.places import empty_rooms
 from milepost.dashboard.refusals import NoSuchPage
+from milepost.exchange import Receive, Scope, Send
 from milepost.wiring import Hub
 
 ROOMS: Sequence[Sequence[Page]] = (

@@ -10,7 +10,8 @@ from importlib.resources import files
 
 import msgspec
 
-from milepost.dashboard.exchange import Receive, Scope, Send, respond
+from milepost.dashboard.exchange import respond
+from milepost.exchange import Receive, Scope, Send
 from milepost.logs import ROUTE
 
 FOLDER = files("milepost.dashboard") / "static"

@@ -15,11 +15,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from milepost.dashboard.exchange import (
-    ClientGone,
     Headers,
-    Receive,
-    Scope,
-    Send,
     comes_from_us,
     cookie,
     cookie_name,
@@ -36,6 +32,7 @@ from milepost.dashboard.refusals import Forbidden, OutOfDate, Refusal, WrongMeth
 from milepost.dashboard.rendering import has_part, render
 from milepost.dashboard.streaming import Alive, stream_events
 from milepost.errors import InvalidInput, MilepostError, RateLimited, StoreError
+from milepost.exchange import ClientGone, Receive, Scope, Send
 from milepost.logs import ACCOUNT, PROBLEM, REQUEST_ID, ROUTE, logger
 from milepost.people import Entered, NotNow
 from milepost.ports import Account

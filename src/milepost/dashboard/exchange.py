@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from milepost.dashboard.page import Flash
-from milepost.errors import InvalidInput, MilepostError, TooLarge
+from milepost.errors import InvalidInput
+from milepost.exchange import Receive, Scope, Send, read_body
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 FORM = b"application/x-www-form-urlencoded"
@@ -42,43 +38,13 @@ GUARD: Headers = (
 )
 
 
-class ClientGone(Exception):
-    """The browser went away before its request was whole."""
-
-
-class TooSlow(MilepostError):
-    """The form did not arrive in time."""
-
-
 async def read_form(headers: Mapping[bytes, bytes], receive: Receive) -> dict[str, list[str]]:
     """Every field of a form. Raises TooLarge, TooSlow, InvalidInput and ClientGone."""
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > MOST_BYTES):
-        raise TooLarge(f"At most {MOST_BYTES} bytes are taken.")
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            body = await _collect(receive)
-    except TimeoutError:
-        raise TooSlow from None
+    body = await read_body(headers, receive, limit=MOST_BYTES, within_s=BODY_WITHIN_S)
     media_type = headers.get(b"content-type", FORM).split(b";", 1)[0].strip().lower()
     if body and media_type != FORM:
         raise InvalidInput(field="", expected="a form")
     return read_fields(body)
-
-
-async def _collect(receive: Receive) -> bytes:
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > MOST_BYTES:
-            raise TooLarge(f"At most {MOST_BYTES} bytes are taken.")
-        more = message.get("more_body", False)
-    return b"".join(chunks)
 
 
 def read_fields(text: bytes) -> dict[str, list[str]]:

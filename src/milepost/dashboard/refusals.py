@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 import msgspec
 
-from milepost.dashboard.exchange import TooSlow
 from milepost.errors import (
     AlreadyExists,
     DeliveriesPending,
@@ -24,6 +23,7 @@ from milepost.errors import (
     UnknownRecord,
     UrlRefused,
 )
+from milepost.exchange import TooSlow
 from milepost.people import LinkOver, NotNow, WrongPassword
 
 

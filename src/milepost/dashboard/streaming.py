@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
-from milepost.dashboard.exchange import GUARD, Receive, Send
+from milepost.dashboard.exchange import GUARD
+from milepost.exchange import Receive, Send
 from milepost.logs import logger
 
 BEAT_S = 15.0
