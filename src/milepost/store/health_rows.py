@@ -7,6 +7,7 @@ from typing import Any
 
 from milepost.delivery.health import Condition, Health, OperationalNotice, condition
 from milepost.delivery.model import Endpoint, EndpointState, NewDelivery, Operational
+from milepost.delivery.silence import SilenceNotice
 from milepost.store.rows import OUTCOMES, Row, micros_or_none, moment_or_none
 
 
@@ -60,7 +61,7 @@ def told_of(notice: OperationalNotice, endpoints: Iterable[Endpoint]) -> list[En
 
 
 def notices_to(
-    listeners: Iterable[Endpoint], *, notice: OperationalNotice, number: int
+    listeners: Iterable[Endpoint], *, notice: OperationalNotice | SilenceNotice, number: int
 ) -> list[NewDelivery]:
     """The deliveries of a notice to whoever hears of it, all in the lane of its subject."""
     bodies = notice.bodies(number)

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from milepost.delivery.model import Endpoint, NewDelivery, Operational
-from milepost.delivery.silence import SilenceNotice, is_to_tell
+from milepost.delivery.model import Endpoint, Operational
+from milepost.delivery.silence import is_to_tell
 from milepost.orders.lifecycle import State
 from milepost.orders.silence import Overdue, Own, Silence, SilenceKind
 from milepost.ports.silence import SilenceFilter
@@ -153,24 +153,6 @@ def endings_of(
 def listeners(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     """Those of an account's endpoints that subscribed to operational events."""
     return [one for one in endpoints if one.operational is not Operational.NONE]
-
-
-def deliveries_of(
-    notice: SilenceNotice, endpoints: Iterable[Endpoint], *, number: int
-) -> list[NewDelivery]:
-    """The deliveries of a notice, all in the lane of the account's silences."""
-    bodies = notice.bodies(number)
-    return [
-        NewDelivery(
-            endpoint=endpoint,
-            order_id=notice.event.subject,
-            sequence=number,
-            status=notice.event.type.value,
-            body=bodies[endpoint.contract],
-        )
-        for endpoint in endpoints
-        if endpoint.contract in bodies
-    ]
 
 
 def page_options(wanted: SilenceFilter) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from milepost.orders.silence import Overdue, Own, Silence, SilenceKind
 from milepost.ports import Page
 from milepost.ports.silence import Heard, Raised, SilenceFilter, TellSilence
 from milepost.store.cursors import next_cursor, read_cursor
+from milepost.store.health_rows import notices_to
 from milepost.store.postgres.health import queue_notices, setup_of
 from milepost.store.postgres.packing import plain
 from milepost.store.postgres.pool import Pool
@@ -30,7 +31,6 @@ from milepost.store.silence_rows import (
     Found,
     Watch,
     counted,
-    deliveries_of,
     endings_of,
     listeners,
     own_of,
@@ -174,7 +174,7 @@ async def _tell(
         return
     notice = tell(type_, count, [silence_of(row) for row in first])
     ((number,),) = await session.rows("number_silence_notice", account_id=account_id)
-    await queue_notices(session, deliveries_of(notice, told, number=number), now=due_at)
+    await queue_notices(session, notices_to(told, notice=notice, number=number), now=due_at)
 
 
 async def put_heard(session: Session, heard: Sequence[Heard]) -> None:

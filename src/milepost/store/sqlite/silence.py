@@ -14,6 +14,7 @@ from milepost.orders.silence import Overdue, Own, Silence, SilenceKind
 from milepost.ports import Page
 from milepost.ports.silence import Heard, Raised, SilenceFilter, TellSilence
 from milepost.store.cursors import next_cursor, read_cursor
+from milepost.store.health_rows import notices_to
 from milepost.store.rows import micros, micros_or_none
 from milepost.store.silence_rows import (
     NEWEST,
@@ -21,7 +22,6 @@ from milepost.store.silence_rows import (
     AfterSilence,
     Found,
     counted,
-    deliveries_of,
     endings_of,
     listeners,
     own_of,
@@ -160,7 +160,7 @@ def _tell(
         return
     notice = tell(type_, count, [silence_of(tuple(row)) for row in first])
     ((number,),) = session.rows("number_silence_notice", account_id=account_id)
-    deliveries = deliveries_of(notice, told, number=number)
+    deliveries = notices_to(told, notice=notice, number=number)
     queue_deliveries(session, deliveries, created=set(), lease=None, now=due_at)
 
 
