@@ -82,8 +82,11 @@ class Hub:
             self._wait(process, port)
 
     def _start(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        on_file = self.database_url.startswith("sqlite")
+        # Of the processes on a file one sends; the others take in.
+        beside = ["--no-dispatch"] if on_file and port != self.port else []
         return subprocess.Popen(
-            [sys.executable, "-m", "milepost.cli", "serve", "--port", str(port)],
+            [sys.executable, "-m", "milepost.cli", "serve", "--port", str(port), *beside],
             env=self._environment,
             stdout=log,
             stderr=subprocess.STDOUT,

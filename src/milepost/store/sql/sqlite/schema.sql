@@ -370,11 +370,16 @@ WHEN NEW.tracking_number IS NOT NULL
 BEGIN
     UPDATE receipts
     SET due_at = received_at
-    WHERE account_id = NEW.account_id
-        AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
-        AND order_key IS NULL
-        AND tracking_number IS NOT NULL;
+    WHERE account_id = NEW.account_id AND receipt_id IN (
+        -- Without being told, SQLite would look through all of the account's receipts.
+        SELECT receipt_id
+        FROM receipts INDEXED BY receipts_by_number
+        WHERE account_id = NEW.account_id
+            AND tracking_number = NEW.tracking_number
+            AND verdict = 'orphan'
+            AND order_key IS NULL
+            AND tracking_number IS NOT NULL
+    );
 END;
 
 CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels
@@ -382,11 +387,16 @@ WHEN NEW.tracking_number IS NOT NULL AND OLD.tracking_number IS NOT NEW.tracking
 BEGIN
     UPDATE receipts
     SET due_at = received_at
-    WHERE account_id = NEW.account_id
-        AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
-        AND order_key IS NULL
-        AND tracking_number IS NOT NULL;
+    WHERE account_id = NEW.account_id AND receipt_id IN (
+        -- Without being told, SQLite would look through all of the account's receipts.
+        SELECT receipt_id
+        FROM receipts INDEXED BY receipts_by_number
+        WHERE account_id = NEW.account_id
+            AND tracking_number = NEW.tracking_number
+            AND verdict = 'orphan'
+            AND order_key IS NULL
+            AND tracking_number IS NOT NULL
+    );
 END;
 
 CREATE TRIGGER parcels_are_forgotten AFTER DELETE ON parcels

@@ -4,7 +4,7 @@
 SELECT count(*), min(created_at)
 FROM (
     SELECT created_at
-    FROM deliveries
+    FROM deliveries INDEXED BY deliveries_open
     WHERE account_id = :account_id AND state = 'pending'
     ORDER BY created_at
     LIMIT :most

@@ -772,11 +772,16 @@ WHEN NEW.tracking_number IS NOT NULL
 BEGIN
     UPDATE receipts
     SET due_at = received_at
-    WHERE account_id = NEW.account_id
-        AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
-        AND order_key IS NULL
-        AND tracking_number IS NOT NULL;
+    WHERE account_id = NEW.account_id AND receipt_id IN (
+        -- Without being told, SQLite would look through all of the account's receipts.
+        SELECT receipt_id
+        FROM receipts INDEXED BY receipts_by_number
+        WHERE account_id = NEW.account_id
+            AND tracking_number = NEW.tracking_number
+            AND verdict = 'orphan'
+            AND order_key IS NULL
+            AND tracking_number IS NOT NULL
+    );
 END;
 
 CREATE TRIGGER parcels_are_awaited_again AFTER UPDATE ON parcels
@@ -784,11 +789,16 @@ WHEN NEW.tracking_number IS NOT NULL AND OLD.tracking_number IS NOT NEW.tracking
 BEGIN
     UPDATE receipts
     SET due_at = received_at
-    WHERE account_id = NEW.account_id
-        AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
-        AND order_key IS NULL
-        AND tracking_number IS NOT NULL;
+    WHERE account_id = NEW.account_id AND receipt_id IN (
+        -- Without being told, SQLite would look through all of the account's receipts.
+        SELECT receipt_id
+        FROM receipts INDEXED BY receipts_by_number
+        WHERE account_id = NEW.account_id
+            AND tracking_number = NEW.tracking_number
+            AND verdict = 'orphan'
+            AND order_key IS NULL
+            AND tracking_number IS NOT NULL
+    );
 END;
 
 -- Orders of which nothing was heard for too long, one row for each time; numbered by account.
