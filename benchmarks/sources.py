@@ -30,7 +30,7 @@ from benchmarks.machine import machine, spent
 from benchmarks.measure import Database, database
 from benchmarks.orders import MAIN, order_json
 
-LINES = 64
+LINES = 256
 ORDERS_AT_ONCE = 500
 SIGNATURE_SECRET = "the secret that a provider signs with"
 BASIC = ("hub", "password")

@@ -12,8 +12,8 @@ import msgspec
 
 from milepost.api.app import BODY_WITHIN_S, ROUTES
 from milepost.api.problems import KINDS, title_of
-from milepost.auth import REMEMBERED_S
 from milepost.delivery.model import ENDPOINT_TEST
+from milepost.lookups import REMEMBERED_S
 from milepost.settings import Settings
 from tests.doors.desk import Answer, Desk
 

@@ -9,13 +9,9 @@ from typing import Any
 import pytest
 
 from milepost.api.app import ROUTES
-from milepost.auth import (
-    MOST_REMEMBERED,
-    MOST_UNKNOWN_PER_S,
-    REMEMBERED_S,
-    Authenticator,
-)
+from milepost.auth import Authenticator
 from milepost.errors import InvalidInput, Unauthorized, UnknownRecord
+from milepost.lookups import MOST_REMEMBERED, MOST_UNKNOWN_PER_S, REMEMBERED_S
 from tests.doors.desk import Desk
 
 
@@ -118,7 +114,7 @@ def test_what_is_remembered_is_bounded_and_holds_no_key(desk: Desk) -> None:
                 await auth.principal(f"Bearer {forged(desk.key)}".encode())
 
     desk.run(knock())
-    remembered = auth._remembered
+    remembered = auth._lookups._remembered
     assert len(remembered) == 1
     assert desk.key not in str(remembered)
     assert MOST_REMEMBERED < 100_000

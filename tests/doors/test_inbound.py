@@ -16,7 +16,7 @@ from milepost.delivery.signature import sign
 from milepost.errors import Overloaded, StoreError
 from milepost.inbound.clients import client_of
 from milepost.logs import set_up_logs
-from milepost.receiving.gates import MOST_UNKNOWN_PER_S
+from milepost.lookups import MOST_UNKNOWN_PER_S
 from tests.doors.desk import Answer, Desk, opened
 
 SECRET = "whsec_" + b64encode(b"s" * 32).decode()
@@ -92,8 +92,9 @@ def test_guessing_paths_does_not_reach_the_database_for_long(desk: Desk) -> None
     gates = desk.hub.receiving.gates
     gates._store.source_of_path = counted  # type: ignore[method-assign]
     # All of it within one second, however slow the machine is.
-    standing = gates._clock()
-    gates._clock = lambda: standing
+    lookups = gates._lookups
+    standing = lookups._clock()
+    lookups._clock = lambda: standing
     statuses = {desk.post(f"/in/guess-{i}", SHIPPED).status for i in range(MOST_UNKNOWN_PER_S + 9)}
     assert statuses == {404, 429}
     assert len(looked) <= MOST_UNKNOWN_PER_S

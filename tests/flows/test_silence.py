@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,19 +23,9 @@ from milepost.tracker import Tracker
 from milepost.wiring import steady_s
 from tests.flows.house import ACCOUNT, START, House, house
 from tests.flows.test_tracker import watching
+from tests.played import played
 
-P = ParamSpec("P")
 ON_ITS_WAY = (State.SUBMITTED, State.SHIPPED, State.IN_TRANSIT)
-
-
-def played(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Has a test run in a loop of its own."""
-
-    @wraps(test)
-    def play(*args: P.args, **given: P.kwargs) -> None:
-        asyncio.run(test(*args, **given))
-
-    return play
 
 
 async def silences(here: House) -> Sequence[Silence]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import msgspec
@@ -12,16 +13,9 @@ import msgspec
 from milepost.contracts import INCOMING
 from milepost.contracts.contract import read_under
 from milepost.contracts.incoming import Headers, Incoming, Message, Read
-from milepost.errors import InvalidInput, RateLimited, SourceRefused
+from milepost.errors import InvalidInput, SourceRefused
+from milepost.lookups import Lookups
 from milepost.ports.receiving import ReceivingStore, Source
-
-REMEMBERED_S = 3.0
-"""How long a path that was found is known without another look, so how long a change takes."""
-
-MOST_REMEMBERED = 4_096
-
-MOST_UNKNOWN_PER_S = 200
-"""Paths that nobody knows are looked up no more often: the database is there for the others."""
 
 LONGEST_SECRET = 100
 
@@ -93,11 +87,8 @@ class Gates:
         epoch_s: Callable[[], float],
     ) -> None:
         self._store = store
-        self._clock = clock
         self._epoch_s = epoch_s
-        self._remembered: dict[str, tuple[Gate, float]] = {}
-        self._unknown = 0
-        self._unknown_since = clock()
+        self._lookups: Lookups[Gate] = Lookups(named="paths", clock=clock)
 
     async def gate(self, secret: str) -> Gate | None:
         """The gate at this path, None where there is none.
@@ -108,22 +99,13 @@ class Gates:
         if not 0 < len(secret) <= LONGEST_SECRET or not secret.isascii():
             return None
         digest = digest_of(secret)
-        known = self._remembered.get(digest)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
-        if known is None:
-            self._charge_unknown()
+        return await self._lookups.find(digest, partial(self._look_up, digest=digest))
+
+    async def _look_up(self, before: Gate | None, *, digest: str) -> Gate | None:
         source = await self._store.source_of_path(digest)
         if source is None:
-            self._remembered.pop(digest, None)
             return None
-        if known is None:
-            self._unknown = max(0, self._unknown - 1)
-            if len(self._remembered) >= MOST_REMEMBERED:
-                self._remembered.pop(next(iter(self._remembered)))
-        gate = self._made(source) if known is None or known[0].source != source else known[0]
-        self._remembered[digest] = (gate, self._clock() + REMEMBERED_S)
-        return gate
+        return before if before is not None and before.source == source else self._made(source)
 
     def _made(self, source: Source) -> Gate:
         try:
@@ -134,14 +116,7 @@ class Gates:
 
     def forget(self) -> None:
         """Has every path looked up anew."""
-        self._remembered.clear()
-
-    def _charge_unknown(self) -> None:
-        if self._clock() >= self._unknown_since + 1:
-            self._unknown, self._unknown_since = 0, self._clock()
-        if self._unknown >= MOST_UNKNOWN_PER_S:
-            raise RateLimited("Too many requests come to unknown paths", after_s=1)
-        self._unknown += 1
+        self._lookups.forget()
 
 
 def _refusing(error: InvalidInput) -> Read:
