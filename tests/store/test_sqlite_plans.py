@@ -65,6 +65,7 @@ READ_WHOLE = {
     "cancel_egress_change": "egress_changes",
     "backlog_of_endpoints": "endpoints",
     "clocks_ahead": "accounts",
+    "registry_version": "registry",
 }
 """Statements that are meant to walk through a small table, and which."""
 
@@ -237,6 +238,10 @@ def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(
         " AND (created_at,order_id,sequence)>",
         "changed_orders": "orders USING PRIMARY KEY (account_id=? AND order_id>?)",
         "resends_page": "resends USING PRIMARY KEY (account_id=?",
+        "failed_last": "deliveries_open (account_id=? AND state=?)",
+        "queued_between": "deliveries_by_endpoint"
+        " (account_id=? AND endpoint_id=? AND created_at>? AND created_at<?)",
+        "orders_changed_since": "orders_by_update (account_id=? AND updated_at>?)",
     }.items():
         steps = plan(connection, STATEMENTS[name].text)
         assert index in steps[0]

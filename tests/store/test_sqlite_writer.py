@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from milepost.delivery.model import Body
 from milepost.errors import Overloaded, StoreBusy, StoreError
 from milepost.orders.lifecycle import State
 from milepost.ports import Changes, Lease, OrderFilter, OrderRef, Page, Snapshot, Store
-from milepost.store.sqlite import SqliteStore
+from milepost.store.sqlite import SqliteStore, writer
+from milepost.store.sqlite.session import Session
 from tests.store.desk import (
     ACCOUNT,
     ME,
@@ -272,6 +274,73 @@ def test_two_processes_write_to_one_file_in_turn(desk: Desk, another: Callable[[
 
     desk.run(both())
     assert desk.run(desk.store.counts()).orders == 40
+
+
+def test_a_process_waits_for_its_turn_only_so_long(
+    desk: Desk, another: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, store = another(), sqlite_of(desk)
+
+    async def hold(seconds: float) -> float:
+        gate = Gate()
+        held = asyncio.create_task(intake(other, gate.decide))
+        await asyncio.to_thread(gate.reached.wait)
+        asyncio.get_running_loop().call_later(seconds, gate.open)
+        began = time.monotonic()
+        try:
+            await intake(store, creating(f"K{seconds}"))
+        finally:
+            took = time.monotonic() - began
+            gate.open()
+            await held
+        return took
+
+    assert desk.run(hold(0.3)) >= 0.2
+    monkeypatch.setattr(writer, "TURN_WITHIN_S", 0.2)
+    with pytest.raises(StoreError, match="locked"):
+        desk.run(hold(30.0))
+    assert desk.run(hold(0.0)) < 10
+    assert desk.run(store.counts()).orders == 2
+
+
+def test_what_is_kept_of_the_accounts_is_read_again_only_when_another_process_changed_it(
+    desk: Desk, another: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = another()
+    read: list[str] = []
+    rows = Session.rows
+
+    def noted(session: Session, name: str, /, **values: Any) -> Any:
+        read.append(name)
+        return rows(session, name, **values)
+
+    def seen() -> tuple[int, list[str]]:
+        found: list[int] = []
+
+        def decide(snapshot: Snapshot) -> Changes:
+            found.append(len(snapshot.endpoints.get(ACCOUNT, ())))
+            return Changes()
+
+        read.clear()
+        desk.run(intake(desk.store, decide))
+        return found[0], [name for name in read if name.startswith("every_")]
+
+    # What this process has changed itself is looked at once more after another one's write.
+    desk.run(intake(other, creating("K0")))
+    assert seen()[0] == 0
+    monkeypatch.setattr(Session, "rows", noted)
+    desk.run(intake(other, creating("K1")))
+    assert seen() == (0, [])
+    endpoint = desk.endpoint()
+    changed = msgspec.structs.replace(endpoint, endpoint_id="ep_other")
+    assert seen() == (1, ["every_endpoint", "every_store"])
+    desk.run(other.put_endpoint(changed))
+    assert seen() == (2, ["every_endpoint", "every_store"])
+    desk.run(other.delete_endpoint(ACCOUNT, "ep_other", now=NOW))
+    assert seen() == (1, ["every_endpoint", "every_store"])
+    assert seen() == (1, [])
+    desk.run(intake(other, creating("K2")))
+    assert seen() == (1, [])
 
 
 # who dispatches

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from milepost.errors import StoreError
 from milepost.logs import logger
 from milepost.store.postgres.pool import LONGEST_PAUSE_S, Connector, Pool
 from milepost.store.postgres.session import store_errors
+from milepost.waiting import woken
 
 CHANNEL = "milepost_due"
 
@@ -75,8 +75,7 @@ class Wakes:
         await connection.add_listener(CHANNEL, lambda *_: callback())
         callback()
         while not lost.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), SIGN_OF_LIFE_S)
+            if await woken(lost, within_s=SIGN_OF_LIFE_S):
                 return
             await connection.execute("SELECT 1")
 

@@ -18,11 +18,12 @@ class Registry:
     """What every intake needs of the accounts, read again only after somebody has changed it.
 
     Used on the writing thread alone. Whoever writes an endpoint or a store, or moves a clock, calls
-    `forget`; what other processes write is noticed by SQLite's data version.
+    `forget`; what other processes have written is noticed by a number that grows with it.
     """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self._data_version: int | None = None
         self._version: int | None = None
         self._endpoints: dict[str, tuple[Endpoint, ...]] | None = None
         self._by_id: dict[tuple[str, str], Endpoint] = {}
@@ -30,8 +31,12 @@ class Registry:
         self._ahead: dict[str, timedelta] | None = None
 
     def refresh(self, session: Session) -> None:
-        """Forgets everything if another process has written; call it in each transaction."""
-        version = session.connection.execute("PRAGMA data_version").fetchone()[0]
+        """Forgets everything if another process has changed it; call it in each transaction."""
+        data_version = session.connection.execute("PRAGMA data_version").fetchone()[0]
+        if data_version == self._data_version:
+            return
+        self._data_version = data_version
+        ((version,),) = session.rows("registry_version")
         if version != self._version:
             self._version = version
             self.forget()

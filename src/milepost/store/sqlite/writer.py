@@ -22,6 +22,17 @@ T = TypeVar("T")
 LARGEST_TRANSACTION = 2_000
 """Rows by which a transaction is full; more would let those that came first wait too long."""
 
+TURN_WITHIN_S = 10.0
+"""How long it waits for other processes that write before it fails."""
+
+BETWEEN_LOOKS_S = 0.0003
+"""How often it looks whether another process has ended its transaction, which takes some ms. SQLite
+itself would look ever more rarely, and one of two busy processes would be left out."""
+
+
+_PRIMARY_CODE = 0xFF
+"""What of an extended error code of SQLite's is the error itself."""
+
 
 @dataclass(slots=True, eq=False)
 class _Job(Generic[T]):
@@ -126,6 +137,7 @@ class Writer:
             return
         self._call(opened.set_result, None)
         try:
+            session.connection.execute("PRAGMA busy_timeout = 0")
             self._serve(session)
         finally:
             session.connection.close()
@@ -154,7 +166,7 @@ class Writer:
         connection = session.connection
         before, began = connection.total_changes, time.perf_counter()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _take_turn(connection)
             self._begun(session)
             for job in batch:
                 self._attempt(session, job, alone=len(batch) == 1)
@@ -226,6 +238,21 @@ class Writer:
                 self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
             # The loop has ended, and with it whoever waited.
+            return
+
+
+def _take_turn(connection: sqlite3.Connection) -> None:
+    """Begins a transaction as soon as no other process is in one."""
+    until = time.monotonic() + TURN_WITHIN_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(BETWEEN_LOOKS_S)
+        else:
             return
 
 

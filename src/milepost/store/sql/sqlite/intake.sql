@@ -1,6 +1,10 @@
 -- Intake on SQLite: the rows of a batch come as one VALUES list, and their position in it with
 -- them where the answer has to be told apart.
 
+-- name: registry_version
+SELECT version
+FROM registry;
+
 -- name: orders_by_id
 WITH wanted (position, account_id, order_id) AS (VALUES (?, ?, ?))
 SELECT wanted.position, {order_columns}

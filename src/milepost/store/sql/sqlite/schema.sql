@@ -97,6 +97,11 @@ CREATE TABLE client_ids (
     account_id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER clocks_are_moved AFTER UPDATE OF ahead ON accounts
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
 CREATE TABLE deliveries (
     account_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
@@ -199,6 +204,21 @@ CREATE TABLE endpoints (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX endpoints_active ON endpoints (account_id, endpoint_id) WHERE state = 'active';
+
+CREATE TRIGGER endpoints_are_added AFTER INSERT ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER endpoints_are_changed AFTER UPDATE ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER endpoints_are_deleted AFTER DELETE ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
 
 CREATE TABLE erased_bodies (
     account_id TEXT NOT NULL,
@@ -609,6 +629,10 @@ CREATE TABLE reconciliations (
 CREATE UNIQUE INDEX reconciliations_running ON reconciliations (account_id, source)
     WHERE finished_at IS NULL;
 
+CREATE TABLE registry (
+    version INTEGER NOT NULL -- grows with each change of an endpoint, a store or a clock
+) STRICT;
+
 CREATE TABLE rehearsals (
     account_id TEXT NOT NULL,
     order_id TEXT NOT NULL,
@@ -752,6 +776,21 @@ CREATE TABLE stores (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (account_id, store)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER stores_are_added AFTER INSERT ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER stores_are_changed AFTER UPDATE ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER stores_are_deleted AFTER DELETE ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
 
 CREATE UNIQUE INDEX stores_by_number ON stores (account_id, number);
 

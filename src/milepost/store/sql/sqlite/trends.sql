@@ -5,7 +5,7 @@ SELECT count(*), min(created_at)
 FROM (
     SELECT created_at
     FROM deliveries INDEXED BY deliveries_open
-    WHERE account_id = :account_id AND state = 'pending'
+    WHERE account_id = :account_id AND state = 'pending' AND state <> 'acknowledged'
     ORDER BY created_at
     LIMIT :most
 ) AS pending;

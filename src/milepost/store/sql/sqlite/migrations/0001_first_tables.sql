@@ -842,3 +842,45 @@ CREATE TABLE silence_watches (
     notices INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id)
 ) STRICT, WITHOUT ROWID;
+
+-- By which a process notices that another one has changed what it keeps in memory.
+CREATE TABLE registry (
+    version INTEGER NOT NULL -- grows with each change of an endpoint, a store or a clock
+) STRICT;
+
+INSERT INTO registry (version) VALUES (0);
+
+CREATE TRIGGER clocks_are_moved AFTER UPDATE OF ahead ON accounts
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER endpoints_are_deleted AFTER DELETE ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER endpoints_are_added AFTER INSERT ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER endpoints_are_changed AFTER UPDATE ON endpoints
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER stores_are_deleted AFTER DELETE ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER stores_are_added AFTER INSERT ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
+
+CREATE TRIGGER stores_are_changed AFTER UPDATE ON stores
+BEGIN
+    UPDATE registry SET version = version + 1;
+END;
