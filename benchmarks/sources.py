@@ -31,7 +31,7 @@ from benchmarks.measure import Database, database
 from benchmarks.orders import MAIN, order_json
 
 LINES = 256
-ORDERS_AT_ONCE = 500
+ORDERS_AT_ONCE = 1_000
 SIGNATURE_SECRET = "the secret that a provider signs with"
 BASIC = ("hub", "password")
 

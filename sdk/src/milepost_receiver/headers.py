@@ -29,7 +29,8 @@ def pick_headers(source: HeaderSource, *, wanted: frozenset[str]) -> dict[str, s
     """
     picked: dict[str, str] = {}
     for name, value in _pairs(source):
-        key = _lower_name(name)
+        # Most collections have them in lower case already.
+        key = name if type(name) is str and name in wanted else _lower_name(name)
         if key not in wanted:
             continue
         text = _text(value, name=key)

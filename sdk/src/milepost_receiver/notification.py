@@ -85,12 +85,10 @@ def read_delivery_facts(headers: Mapping[str, str], *, body: bytes) -> DeliveryF
 
 
 def _check_agreement(facts: DeliveryFacts) -> None:
-    order_id, sequence, replay = (
-        None if fact is None else str(fact)
-        for fact in (facts["order_id"], facts["sequence"], facts["replay"])
-    )
-    if facts["delivery_id"] is None or (order_id, sequence, replay) == (None, None, None):
+    told = (facts["order_id"], facts["sequence"], facts["replay"])
+    if facts["delivery_id"] is None or told == (None, None, None):
         return
+    order_id, sequence, replay = (None if fact is None else str(fact) for fact in told)
     named = _DELIVERY_ID.fullmatch(facts["delivery_id"])
     if (
         named is None

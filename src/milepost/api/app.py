@@ -266,9 +266,9 @@ class Envelope:
             self._note(scope, status=status, took_s=time.perf_counter() - began)
 
     def _request_id(self, scope: Scope) -> str:
-        given = dict(scope["headers"]).get(b"x-request-id", b"")
-        if _REQUEST_ID.fullmatch(given):
-            return str(given.decode())
+        for name, given in scope["headers"]:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(given):
+                return str(given.decode())
         return f"{self._prefix}-{next(self._number)}"
 
     def _note(self, scope: Scope, *, status: int, took_s: float) -> None:

@@ -200,7 +200,7 @@ def serve(
     once. While no operator is on record it also prints a URL that makes one, good for an hour.
     With --json one value on standard output says when it is ready, and holds that key.
     SIGTERM and Ctrl-C stop it without losing anything; a second one ends it at once. With
-    --no-dispatch it sends nothing: processes of `milepost work` do.
+    --no-dispatch it sends nothing: processes of `milepost work` do, or another `serve`.
     """
     from milepost.cli.web import run
 

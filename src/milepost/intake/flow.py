@@ -154,7 +154,7 @@ class Intake:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
         # A caller that goes away does not take back what it has handed in: others share its commit.
-        return await asyncio.shield(submission.done)
+        return await submission.done
 
     async def _write(self) -> None:
         try:

@@ -179,12 +179,11 @@ def older(update: Update, target: State, known: Known, *, at: datetime) -> str:
         return ""
     numbered = _is_numbered(update, known)
     if at != known.at and not (numbered and (update.occurred_at is None or update.current)):
-        since = f"{known.at.isoformat()}{_told_by(known)}"
-        return f"it happened at {at.isoformat()}, before {since}" * (at < known.at)
+        return "" if at > known.at else _happened_before(known, at=at)
     if numbered:
         told = _sequence_of(update)
-        why = f"{update.source}'s sequence {told} is before its {known.sequence}"
-        return why * (told < (known.sequence or 0))
+        late = told < (known.sequence or 0)
+        return f"{update.source}'s sequence {told} is before its {known.sequence}" if late else ""
     if target is known.state:
         return ""
     others = known.told_by is not None and known.told_by != update.teller
@@ -195,6 +194,11 @@ def older(update: Update, target: State, known: Known, *, at: datetime) -> str:
     if _is_behind(target, here) and not way_to(here, target):
         return f"at the same time, {target} comes before {here} on the main line{_told_by(known)}"
     return ""
+
+
+def _happened_before(known: Known, *, at: datetime) -> str:
+    since = "" if known.at is None else known.at.isoformat()
+    return f"it happened at {at.isoformat()}, before {since}{_told_by(known)}"
 
 
 def _told_by(known: Known) -> str:
