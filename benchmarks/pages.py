@@ -72,6 +72,7 @@ async def names(url: str, hub: Hub, endpoints: Sequence[str]) -> Mapping[str, st
         )
         update = await connection.fetchval("SELECT max(update_id) FROM quarantine")
         receipt = await connection.fetchval("SELECT max(receipt_id) FROM receipts")
+        run_id = await connection.fetchval("SELECT max(run_id) FROM reconciliation_differences")
     finally:
         await connection.close()
     delivery = f"{given_up[0]}-{given_up[1]}-{given_up[2]}"
@@ -85,7 +86,9 @@ async def names(url: str, hub: Hub, endpoints: Sequence[str]) -> Mapping[str, st
         "receipt": receipt,
         "endpoint": endpoints[0],
         "endpoint_id": endpoints[0],
+        "failing": given_up[2],
         "source": "warehouse",
+        "run": run_id,
         "contract": "withings",
         "shape": "OrderBody",
         "operation": "putOrder",
@@ -104,7 +107,12 @@ QUERIES: Mapping[str, Sequence[str]] = {
     ),
     "/attention": ("?kind=update_illegal", "?kind=delivery_abandoned", "?kind=order_silent"),
     "/endpoints/{endpoint}": ("?period=week",),
-    "/endpoints/{endpoint}/replay": ("?what=failed&since=1h",),
+    "/endpoints/{endpoint}/replay": tuple(
+        f"?what={what}&since={since}"
+        for what in ("between", "latest")
+        for since in ("1h", "1d", "30d")
+    ),
+    "/endpoints/{failing}/replay": tuple(f"?what=failed&since={since}" for since in ("1h", "30d")),
 }
 """Besides the plain page: what of it is asked for in other words."""
 
@@ -123,8 +131,9 @@ def wanted_pages(known: Mapping[str, str]) -> tuple[list[str], list[str]]:
         if unknown:
             left.append(page.path)
             continue
-        path = page.path.format(**known)
-        paths += [path, *(path + query for query in QUERIES.get(page.path, ()))]
+        asked = [path for path in QUERIES if path.replace("{failing}", "{endpoint}") == page.path]
+        paths.append(page.path.format(**known))
+        paths += [each.format(**known) + query for each in asked for query in QUERIES[each]]
     return paths, left
 
 
@@ -220,7 +229,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         known = asyncio.run(names(base.url, hub, endpoints))
         paths, left = wanted_pages(known)
         if given.only:
-            paths = [path for path in paths if given.only in path]
+            paths = [path for path in paths if any(part in path for part in given.only)]
         rows = measure(Browser(hub.port, token), paths, times=given.times)
         if any(row["status"] >= 500 for row in rows):
             print(hub.log()[-4_000:], file=sys.stderr)
@@ -256,7 +265,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--deliveries", type=int, default=5, help="of each order, at most 5")
     parser.add_argument("--times", type=int, default=TIMES, help="each page is asked for")
-    parser.add_argument("--only", default="", help="pages with this in their path alone")
+    parser.add_argument("--only", nargs="*", help="pages with one of these in their path alone")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     given = parser.parse_args()
     found = run(given)

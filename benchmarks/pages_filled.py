@@ -37,6 +37,9 @@ _STATE = """CASE WHEN n > $many * 0.98 THEN
     ELSE (ARRAY['delivered', 'delivered', 'delivered', 'cancelled', 'returned'])[n % 5 + 1] END"""
 _FATE = "CASE WHEN n % 1000 = 0 THEN 'abandoned' WHEN n % 1000 = 1 THEN 'pending'"
 _PENDING = "((n - 1) * 1000 + 1)"
+_RUNS = 60
+_RUN = "'rec_' || lpad(n::text, 26, '0')"
+_RUN_AT = f"($first + ($last - $first) / {_RUNS} * n)"
 _ME = {"account_id": "$account"}
 
 FILLED: Mapping[str, Rows] = {
@@ -181,6 +184,46 @@ FILLED: Mapping[str, Rows] = {
             "body": "$body",
         },
         "$many / 10",
+    ),
+    "reconciliations": Rows(
+        {
+            **_ME,
+            "run_id": _RUN,
+            "source": "'warehouse'",
+            "choice": """'{"what":"all"}'""",
+            "dry_run": "1",
+            "asked_at": _RUN_AT,
+            "due_at": _RUN_AT,
+            "total": "$many",
+            "state": "'done'",
+            "place": """'["",0]'""",
+            "examined": "$many",
+            "asked": "$many",
+            "differences": "$many / 100",
+            "applied": "0",
+            "failures": "0",
+            "finished_at": _RUN_AT,
+            "why": "''",
+        },
+        f"{_RUNS}",
+    ),
+    "reconciliation_differences": Rows(
+        {
+            **_ME,
+            "run_id": _RUN.replace("n::", f"{_RUNS}::"),
+            "subject": "'ord_' || lpad((n * 100)::text, 26, '0')",
+            "item": "'state'",
+            "order_id": "'ord_' || lpad((n * 100)::text, 26, '0')",
+            "store": "'main'",
+            "order_key": "'K' || lpad((n * 100)::text, 9, '0')",
+            "kind": "'state'",
+            "parcel": "''",
+            "ours": "'shipped'",
+            "theirs": "'delivered'",
+            "why": "''",
+            "pending": "0",
+        },
+        "$many / 100",
     ),
     "trends": Rows(
         {

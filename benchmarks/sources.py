@@ -2,6 +2,7 @@
 
 Withings' and ShipMonk's bodies of orders that are known, every one of which moves its order, over
 kept-alive connections; the hub's processes, the database and the load are processes of their own.
+On SQLite one process of the hub sends and all take in.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from benchmarks.measure import Database, database
 from benchmarks.orders import MAIN, order_json
 
 LINES = 256
+"""Connections to all processes together, as of providers that do not wait for one answer before the
+next message: while one commit is on its way to the disk, the next one fills."""
+
 ORDERS_AT_ONCE = 1_000
 SIGNATURE_SECRET = "the secret that a provider signs with"
 BASIC = ("hub", "password")
@@ -238,15 +242,13 @@ def main() -> None:
     """Measures as it is asked to, and prints what it found."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.sources")
     parser.add_argument("--store", default="sqlite", choices=("sqlite", "postgres"))
-    parser.add_argument("--workers", type=int, help="processes of the hub; default: 1, or 2")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the hub")
     parser.add_argument("--rate", type=float, default=0.0, help="a second; 0: flat out")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    if given.workers is None:
-        given.workers = 2 if given.store == "postgres" else 1
     found = measure(given)
     if given.json:
         print(json.dumps({**found, "machine": machine()}))

@@ -28,6 +28,7 @@ from milepost.logs import logger
 from milepost.metrics import Metrics
 from milepost.pacing import Pacing
 from milepost.ports import Lease, Now, Post, Settlement, Store
+from milepost.waiting import woken
 
 HELD_PER_ENDPOINT = 2_000
 """How many heads of one endpoint's lanes are held in memory, on the wire or waiting for it."""
@@ -210,7 +211,8 @@ class Dispatcher:
         self._pacing.stop()
         self._look_again.set()
         try:
-            await asyncio.wait_for(self._drain(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._drain()
         except TimeoutError:
             self._log.warning("stopped_without_replies", on_wire=self._on_wire_total)
         for task in self._work:
@@ -258,10 +260,7 @@ class Dispatcher:
             if len(claimed) == CLAIMED_AT_ONCE:
                 await asyncio.sleep(0)
                 continue
-            try:
-                await asyncio.wait_for(self._look_again.wait(), self._poll_s)
-            except TimeoutError:
-                continue
+            await woken(self._look_again, within_s=self._poll_s)
 
     async def _claim(self) -> Sequence[Claimed]:
         with self._lock:

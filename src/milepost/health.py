@@ -21,6 +21,7 @@ from milepost.delivery.outcome import Abandon
 from milepost.errors import MilepostError
 from milepost.logs import logger
 from milepost.ports import Judged, Now, Settlement, Store
+from milepost.waiting import woken
 
 AT_MOST_EVERY_S = 1.0
 """How often what matters is put on record at most."""
@@ -171,8 +172,7 @@ class HealthWatch:
         clock = asyncio.get_running_loop().time
         all_at = swept_at = clock()
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._matters.wait(), AT_LEAST_EVERY_S)
+            await woken(self._matters, within_s=AT_LEAST_EVERY_S)
             self._matters.clear()
             try:
                 if clock() - swept_at >= SWEPT_EVERY_S:

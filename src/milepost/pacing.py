@@ -10,6 +10,7 @@ from milepost.delivery.model import Endpoint
 from milepost.delivery.pace import Pace
 from milepost.errors import StoreError
 from milepost.ports import Store
+from milepost.waiting import woken
 
 WATCHED_EVERY_S = 0.5
 """How often it is looked which endpoints are paused, while anything is held."""
@@ -73,8 +74,7 @@ class Pacing:
     async def watch_for_ever(self) -> None:
         """Keeps in mind which endpoints are paused, until it is cancelled."""
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), WATCHED_EVERY_S)
+            await woken(self._look_again, within_s=WATCHED_EVERY_S)
             self._look_again.clear()
             # When the database cannot tell, what was known of it counts; claiming says so.
             with suppress(StoreError):

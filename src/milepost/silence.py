@@ -36,6 +36,7 @@ from milepost.orders.silence import (
 from milepost.ports import AccountNow, Now, Page
 from milepost.ports.core import Account
 from milepost.ports.silence import Heard, Raised, SilenceFilter, SilenceStore
+from milepost.waiting import woken
 
 AT_ONCE = 200
 """How many orders one transaction raises, or ends."""
@@ -127,8 +128,7 @@ class Silences:
 
     async def _look_for_ever(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), self._every_s)
+            await woken(self._soon, within_s=self._every_s)
             self._soon.clear()
             try:
                 if (await self.look()).more:

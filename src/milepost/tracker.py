@@ -54,6 +54,7 @@ from milepost.ports.tracking import (
     TrackingStore,
     Watched,
 )
+from milepost.waiting import woken
 
 REFRESHED_EVERY_S = 5.0
 """How often it is looked which sources there are."""
@@ -180,8 +181,7 @@ class Tracker:
                 self._log.error("tracker_claim_failed", error=str(error))
             if not claimed:
                 # Whoever comes back with an answer makes room for another question.
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._room_again.wait(), self._poll_s)
+                await woken(self._room_again, within_s=self._poll_s)
 
     # claiming
 

@@ -35,10 +35,12 @@ def house(
         yield opened
 
 
-@pytest.fixture
-def new_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """A hub that nobody has opened yet, on SQLite."""
-    with house_opened("sqlite", tmp_path_factory.mktemp("new"), begun=False) as opened:
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A hub that nobody has opened yet."""
+    with house_opened(request.param, tmp_path_factory.mktemp("new"), begun=False) as opened:
         yield opened
 
 

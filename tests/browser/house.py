@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPConnection
@@ -19,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
+
+import asyncpg
 
 from tests.keys import KEY
 from tests.postgres.server import new_database
@@ -107,6 +111,26 @@ class House:
         assert status == 303, page
         cookies = [text.split(";")[0].partition("=") for text in headers.get_all("set-cookie", [])]
         self.session = next(value for name, _, value in cookies if name == "milepost_session")
+
+    def rewrite(self, *statements: str) -> None:
+        """Changes the database behind the hub's back, as if time had gone by."""
+        url = self.environment["MILEPOST_DATABASE_URL"]
+        if url.startswith("sqlite"):
+            path = url.removeprefix("sqlite:///")
+            with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as database:
+                for text in statements:
+                    database.execute(text)
+            return
+
+        async def update() -> None:
+            connection = await asyncpg.connect(url)
+            for text in statements:
+                await connection.execute(text)
+            await connection.close()
+
+        # A browser has this thread's loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, update()).result()
 
     def restart(self) -> None:
         """Ends the process without warning, and starts it again at the same address."""

@@ -13,9 +13,6 @@ from tests.browser.house import House
 
 pytestmark = pytest.mark.processes
 
-ON_ONE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
-"""For what has nothing to do with the database."""
-
 
 def impossible(house: House, key: str, *states: str, told: str) -> None:
     """An order whose last update no order can take."""
@@ -41,7 +38,6 @@ def test_an_impossible_update_is_applied_as_a_correction_in_place(house: House, 
     expect(row).to_have_count(0)
 
 
-@ON_ONE
 def test_a_paused_endpoint_is_resumed_without_leaving_the_page(house: House, look: Look) -> None:
     told = {"contract": "standard", "url": house.receiver_url + "/up/a", "description": "Parked"}
     endpoint = house.tell("POST", "/v1/endpoints", told)["endpoint"]["endpoint_id"]
@@ -55,7 +51,6 @@ def test_a_paused_endpoint_is_resumed_without_leaving_the_page(house: House, loo
     house.tell("DELETE", f"/v1/endpoints/{endpoint}")
 
 
-@ON_ONE
 def test_what_is_put_aside_is_gone_in_the_other_tab_too(house: House, look: Look) -> None:
     impossible(house, "A-2", "cancelled", told="packed")
     eyes = look(house)
@@ -70,7 +65,6 @@ def test_what_is_put_aside_is_gone_in_the_other_tab_too(house: House, look: Look
     expect(rows[1]).to_have_count(0)
 
 
-@ON_ONE
 def test_it_is_a_pleasure_when_there_is_nothing_and_fits_a_phone(house: House, look: Look) -> None:
     quiet = house.cli("account", "add", "quiet people")["account_id"]
     eyes = look(house, viewport=PHONE, color_scheme="dark")

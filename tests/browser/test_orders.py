@@ -13,9 +13,6 @@ from tests.browser.house import House
 
 pytestmark = pytest.mark.processes
 
-ON_ONE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
-"""For what has nothing to do with the database."""
-
 
 def new_order(house: House, key: str, *states: str) -> str:
     """An order of this test alone that has been through these states."""
@@ -71,7 +68,6 @@ def test_what_is_told_is_there_at_once_and_an_illegal_step_is_explained(
     expect(page.locator(".timeline li").first).to_contain_text("correction")
 
 
-@ON_ONE
 def test_an_order_is_held_with_the_keyboard_alone(house: House, look: Look) -> None:
     order_id = new_order(house, "W-2", "verified")
     page = look(house).open(f"/orders/{order_id}")
@@ -89,7 +85,6 @@ def test_an_order_is_held_with_the_keyboard_alone(house: House, look: Look) -> N
     expect(page.locator("#flash")).to_have_text("Order W-2 is on hold now.")
 
 
-@ON_ONE
 def test_the_page_goes_on_while_one_looks_and_keeps_what_is_being_typed(
     house: House, look: Look
 ) -> None:
@@ -114,7 +109,6 @@ def test_the_page_goes_on_while_one_looks_and_keeps_what_is_being_typed(
     assert two.locator(".life").bounding_box() == height
 
 
-@ON_ONE
 def test_a_notification_is_sent_again_after_a_question(house: House, look: Look) -> None:
     new_order(house, "W-4")
     page = look(house).open("/orders?find=W-4")
@@ -128,7 +122,6 @@ def test_a_notification_is_sent_again_after_a_question(house: House, look: Look)
     ).to_be_visible()
 
 
-@ON_ONE
 def test_the_list_is_filtered_and_fits_a_phone(house: House, look: Look) -> None:
     page = look(house, viewport=PHONE).open("/orders")
     check_accessible(page)
@@ -142,7 +135,6 @@ def test_the_list_is_filtered_and_fits_a_phone(house: House, look: Look) -> None
     check_accessible(page)
 
 
-@ON_ONE
 def test_another_accounts_order_is_not_there(house: House, look: Look) -> None:
     other = house.cli("account", "add", "somebody else")["account_id"]
     order_id = new_order(house, "W-5")

@@ -361,6 +361,36 @@ def test_a_replay_is_counted_first_then_begun_and_seen(sending: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("failed", "notifications that were given up; the newest 2 were looked at"),
+        ("between", "notifications of that time; the oldest 2 were looked at"),
+        ("latest", "orders that changed since then; the 2 that changed first were looked at"),
+    ],
+)
+def test_a_count_that_ends_early_says_among_what_it_looked(
+    sending: Desk, monkeypatch: pytest.MonkeyPatch, what: str, said: str
+) -> None:
+    monkeypatch.setattr("milepost.dashboard.replays.GLANCE", 2)
+    if what == "failed":
+        sending.outside.answer = lambda _request: Reply(500)
+    name = sending.endpoint(schedule="rehearsal")["endpoint"]["endpoint_id"]
+    for number in range(3):
+        sending.order(f"O-{number}")
+
+    def all_settled() -> bool:
+        sending.clock.forward(minutes=1)
+        listed = sending.get("/v1/deliveries").json["deliveries"]
+        return all(one["state"] != "pending" for one in listed)
+
+    settled(sending, all_settled)
+    seen = a_person(sending).get(f"/endpoints/{name}/replay?what={what}&since=30d")
+    assert "2 or more notifications would be sent again" in seen.text
+    assert f"There are more than 2 {said} for this page." in seen.text
+    assert "Send them again" in seen.text
+
+
+@pytest.mark.parametrize(
     ("query", "field"),
     [
         ("what=all", "what"),

@@ -28,9 +28,9 @@ from milepost.ports.resends import (
     Resend,
     ResendState,
 )
-from milepost.resends import Resends
+from milepost.resends import GLANCE, Forecast, Resends
 from milepost.resends.parts import advance_of, next_part
-from milepost.resends.resending import STOPPED
+from milepost.resends.resending import SHOWN, STOPPED
 from tests.flows.house import ACCOUNT as HOUSE_ACCOUNT
 from tests.flows.house import START, House, house
 from tests.store.desk import ACCOUNT, ME, OPENERS, Desk, an_attempt, at
@@ -202,6 +202,7 @@ def walk(data: st.DataObject, world: World) -> None:
     wanted = meant(world, choice, endpoint_id)
     (forecast,) = world.desk.run(resends.forecast(ACCOUNT, choice, endpoint_id=endpoint_id))
     assert forecast.total == len(wanted)
+    check_glances(data, world, resends, choice, forecast=forecast)
     (resend,) = world.desk.run(resends.begin(ACCOUNT, choice, endpoint_id=endpoint_id))
     newest_then = {key: order.sequence for key, order in world.orders.items()}
     sent_before = len(world.sent)
@@ -232,6 +233,24 @@ def walk(data: st.DataObject, world: World) -> None:
         resend = world.desk.run(resends.advance(resend))
     world.drain()
     check(world, resend, wanted, newest_then=newest_then, sent=world.sent[sent_before:])
+
+
+def check_glances(
+    data: st.DataObject, world: World, resends: Resends, choice: Choice, *, forecast: Forecast
+) -> None:
+    """A glance says what the count says, or that there is more."""
+    name = forecast.endpoint_id
+    seen = world.desk.run(resends.glance(ACCOUNT, choice, endpoint_id=name, most=GLANCE))
+    assert (seen.total, seen.pending) == (forecast.total, forecast.pending)
+    assert (seen.statuses, seen.more) == (forecast.statuses, False)
+    if forecast.total <= SHOWN:
+        assert set(seen.first) == set(forecast.first)
+    most = data.draw(st.integers(1, 12), label="looks at")
+    some = world.desk.run(resends.glance(ACCOUNT, choice, endpoint_id=name, most=most))
+    assert some.total <= min(most, forecast.total)
+    assert some.pending <= forecast.pending
+    if not some.more:
+        assert (some.total, some.pending) == (forecast.total, forecast.pending)
 
 
 def check(
@@ -461,27 +480,54 @@ def test_a_test_notification_that_failed_is_not_sent_again_with_the_rest(tmp_pat
     asyncio.run(tell())
 
 
-def test_a_count_ends_when_its_time_is_over_and_says_that_there_is_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["failed", "between", "latest"])
+def test_a_glance_looks_at_so_many_and_says_that_there_is_more(tmp_path: Path, what: str) -> None:
     async def tell() -> None:
         async with house(tmp_path) as at_home:
             endpoint = await at_home.endpoint()
-            for number in range(40):
-                await at_home.order(f"K{number}")
+            names = await failed_orders(at_home, *(f"K{number}" for number in range(7)))
+            now = at_home.clock()
+            at_home.clock.forward(seconds=1)
+            choices: dict[str, Choice] = {
+                "failed": Failed(START),
+                "between": Between(START, now),
+                "latest": Latest(START),
+            }
+            resends, name = at_home.hub.resends, endpoint.endpoint_id
+
+            async def seen(most: int) -> tuple[int, bool, list[str]]:
+                found = await resends.glance(
+                    HOUSE_ACCOUNT, choices[what], endpoint_id=name, most=most
+                )
+                assert found.statuses == {"created": found.total}
+                return found.total, found.more, [d.order_id for d in found.first]
+
+            assert await seen(7) == (7, False, names)
+            # Of what was given up the newest were most likely given up since then.
+            some = names[1:] if what == "failed" else names[:-1]
+            assert await seen(6) == (6, True, some)
+            with pytest.raises(UnknownRecord):
+                await resends.glance(
+                    HOUSE_ACCOUNT, choices[what], endpoint_id="ep_none", most=GLANCE
+                )
+
+    asyncio.run(tell())
+
+
+def test_a_glance_takes_no_test_notification_for_one_of_an_order(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with house(tmp_path) as at_home:
+            endpoint = await at_home.endpoint()
+            await at_home.hub.operations.send_test(HOUSE_ACCOUNT, endpoint.endpoint_id)
+            await at_home.order("K1")
             await at_home.quiet()
             at_home.clock.forward(seconds=1)
-            resends = Resends(
-                at_home.hub.store,
-                now=at_home.clock,
-                new_id=at_home.hub.new_id,
-                look=at_home.hub.dispatcher.look,
-                part=1,
-            )
-            choice = Between(START, at_home.clock())
-            name = endpoint.endpoint_id
-            (some,) = await resends.forecast(HOUSE_ACCOUNT, choice, endpoint_id=name, within_s=0.0)
-            (all_,) = await resends.forecast(HOUSE_ACCOUNT, choice, endpoint_id=name, within_s=60.0)
-            assert (some.total, some.more) == (1, True)
-            assert (all_.total, all_.more) == (40, False)
+            choices: list[Choice] = [Between(START, at_home.clock()), Latest(START), Failed(START)]
+            for choice, number in zip(choices, (1, 1, 0), strict=True):
+                found = await at_home.hub.resends.glance(
+                    HOUSE_ACCOUNT, choice, endpoint_id=endpoint.endpoint_id, most=GLANCE
+                )
+                assert (found.total, found.pending, found.more) == (number, 0, False), choice
 
     asyncio.run(tell())
 

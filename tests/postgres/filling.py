@@ -102,6 +102,30 @@ FILLED: Mapping[str, Filled] = {
     "bodies": Filled({**_NAMES, "sequence": "1"}, every=_LESS),
     "attempts": Filled({**_NAMES, "endpoint_id": _ENDPOINT, "sequence": "1"}, every=_LESS),
     "trackings": Filled({**_NAMES, "parcel": "'1'", "since_at": "n", "due_at": "n"}, every=_LESS),
+    "receipts": Filled(
+        {
+            "account_id": _ACCOUNT,
+            "receipt_id": "'rcp_' || lpad(n::text, 9, '0')",
+            "source": "'s' || n % 4",
+            "message_id": "'m' || n",
+            "verdict": "CASE WHEN n % 100 = 0 THEN 'orphan' ELSE 'applied' END",
+            "order_id": f"CASE WHEN n % 100 > 0 THEN {_ORDER} END",
+            "tracking_number": "'T' || lpad(n::text, 9, '0')",
+            "received_at": "n",
+        },
+        every=5 * _LESS,
+    ),
+    "silences": Filled(
+        {
+            **_NAMES,
+            "number": "n",
+            "since_at": "n",
+            "state": "'shipped'",
+            "ended_at": "CASE WHEN n % 1000 > 0 THEN n END",
+            "ended_number": "CASE WHEN n % 1000 > 0 THEN n END",
+        },
+        every=5 * _LESS,
+    ),
     "carrier_sources": Filled({**_FEW_ACCOUNT, "source": "'s'"}, rows=ACCOUNTS),
 }
 

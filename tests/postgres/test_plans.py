@@ -186,7 +186,7 @@ def walks(step: dict[str, Any]) -> bool:
     """Whether a step reads a table, or all of an account in it, from end to end."""
     found = condition(step)
     return not found or bool(
-        re.fullmatch(r"\(*account_id\)?(::text)? = [^()]*\)?(::text)?\)*", found)
+        re.fullmatch(r"\(*account_id\)?(::text)? = (\(\$\d+\)|[^()]*)\)?(::text)?\)*", found)
     )
 
 
@@ -405,6 +405,34 @@ def test_a_resend_looks_for_what_it_chooses_in_the_order_of_an_index(planner: Pl
     assert (named(orders), orders["Scan Direction"]) == ("orders_pkey", "Forward")
     (resends,) = planner.steps("resends_page", frozenset(("after_resend",)))
     assert (named(resends), resends["Scan Direction"]) == ("resends_pkey", "Backward")
+
+
+def test_a_glance_at_a_resend_stops_in_the_order_of_an_index(planner: Planner) -> None:
+    failed, bodies = planner.steps("failed_last")
+    assert (named(failed), failed["Scan Direction"]) == ("deliveries_by_endpoint", "Backward")
+    assert named(bodies) == "bodies_pkey"
+    (orders,) = planner.steps("orders_changed_since")
+    assert (named(orders), orders["Scan Direction"]) == ("orders_by_update", "Forward")
+    assert "updated_at >=" in condition(orders)
+    steps = {named(step): step for step in planner.steps("queued_between")}
+    wanted = {"deliveries_by_endpoint", "lanes_due", "lanes_leased", "bodies_pkey", "orders_pkey"}
+    assert set(steps) == wanted
+    for index, column in (("deliveries_by_endpoint", "created_at"), ("lanes_due", "due_at")):
+        assert steps[index]["Scan Direction"] == "Forward"
+        assert f"{column} >=" in condition(steps[index])
+        assert f"{column} <=" in condition(steps[index])
+    for name in ("failed_last", "orders_changed_since"):
+        assert not _sorts_before_a_limit(planner.plan(name, frozenset())), name
+
+
+@pytest.mark.parametrize("words", [(), ("kind",), ("kind", "state")])
+def test_silences_that_go_on_are_found_among_any_number_that_have_ended(
+    planner: Planner, words: tuple[str, ...]
+) -> None:
+    silences, orders = planner.steps("open_silences_page", frozenset(words))
+    assert (named(silences), silences["Scan Direction"]) == ("silences_open", "Backward")
+    assert "number <" in condition(silences)
+    assert "order_id = silences.order_id" in condition(orders)
 
 
 @pytest.mark.parametrize("endpoint", [(), ("endpoint_id",)])

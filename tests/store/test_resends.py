@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import pytest
 
 from milepost.delivery.model import (
+    Body,
     Delivery,
     DeliveryState,
     Endpoint,
     EndpointState,
+    NewDelivery,
     Outcome,
 )
 from milepost.delivery.outcome import Abandon, Retry
 from milepost.errors import InvalidInput, TooManyResends, UnknownRecord
 from milepost.orders.lifecycle import State
-from milepost.ports import Page, Store
+from milepost.orders.model import Order
+from milepost.ports import Changes, OrderRef, Page, Store
 from milepost.ports.resends import (
     Advance,
     Between,
@@ -30,7 +34,20 @@ from milepost.ports.resends import (
     Resend,
     ResendState,
 )
-from tests.store.desk import ACCOUNT, HOLD, NOW, SOMEONE, Desk, Run, an_endpoint, at
+from milepost.resends import Resends
+from tests.store.desk import (
+    ACCOUNT,
+    HOLD,
+    NOW,
+    SOMEONE,
+    Desk,
+    Run,
+    a_delivery,
+    an_endpoint,
+    an_event,
+    at,
+    moved,
+)
 from tests.store.test_erasing import erase, sweep
 
 PENDING, ACKNOWLEDGED, ABANDONED = (
@@ -67,11 +84,11 @@ def queue(desk: Desk, resend: Resend, advance: Advance, *, now: datetime = NOW) 
     return found
 
 
-def given_up(desk: Desk) -> None:
+def given_up(desk: Desk, *, s: float = 1) -> None:
     """Gives up the heads of all lanes."""
-    heads: Sequence[Any] = desk.claim(now=at(1))
+    heads: Sequence[Any] = desk.claim(now=at(s))
     while heads:
-        heads = desk.settle(*heads, step=Abandon(), outcome=FAILED, now=at(1))
+        heads = desk.settle(*heads, step=Abandon(), outcome=FAILED, now=at(s))
 
 
 # what is queued
@@ -416,3 +433,163 @@ def test_what_was_erased_is_neither_chosen_nor_queued(desk: Desk) -> None:
         assert [d.order_id for d in told] == [stays.order_id]
     failed = desk.run(store.failed(ACCOUNT, "ep_a", after=Place(), limit=9))
     assert [d.order_id for d in failed] == [stays.order_id]
+
+
+# what a page shows of it before it begins
+
+
+def of_every_kind(desk: Desk, endpoint: Endpoint) -> None:
+    """Notifications that were sent, given up, made needless or erased, or are on their way."""
+    to = [endpoint]
+    test = NewDelivery(endpoint, "tst_1", 1, "test", Body(b"{}"))
+    desk.run(desk.store.add_delivery(test, now=NOW))
+
+    def order(key: str, first: int, second: int | None = None, *, new: bool = False) -> Order:
+        known = desk.place(key, to=to, now=at(first), updated_at=at(first))
+        if second is None:
+            return known
+        after = moved(known, State.PICKING, updated_at=at(second))
+        told = a_delivery(endpoint, after, supersedes=new)
+        changes = Changes(changed=[after], events=[an_event(after)], deliveries=[told])
+        desk.change(changes, refs=[OrderRef(ACCOUNT, order_id=known.order_id)], now=at(second))
+        return after
+
+    order("SENT", 0, 1)
+    gone = order("GONE", 0)
+    order("NEEDLESS", 0, 1, new=True)
+    heads = desk.claim(now=at(2))
+    while heads:
+        heads = desk.settle(*heads, now=at(2))
+    erase(desk, gone)
+    sweep(desk, gone)
+    order("FAILED", 3, 3)
+    given_up(desk, s=3)
+    order("WIRE", 4)
+    desk.claim(now=at(4))
+    order("WAITS", 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("choice", "total", "pending"),
+    [
+        (Failed(NOW), 2, 0),
+        (Between(NOW, at(9)), 5, 3),
+        (Between(at(1), at(5)), 4, 2),
+        (Latest(at(-9)), 3, 2),
+    ],
+    ids=["failed", "between", "in_a_shorter_span", "latest"],
+)
+def test_a_glance_counts_what_a_resend_then_queues(
+    desk: Desk, choice: Choice, total: int, pending: int
+) -> None:
+    endpoint = desk.endpoint()
+    of_every_kind(desk, endpoint)
+    ids = map(str, count())
+    resends = Resends(
+        desk.store, now=lambda: at(10), new_id=lambda: next(ids), look=lambda: None, part=2
+    )
+    named: Any = {"endpoint_id": endpoint.endpoint_id}
+    (counted,) = desk.run(resends.forecast(ACCOUNT, choice, **named))
+    seen = desk.run(resends.glance(ACCOUNT, choice, **named, most=99))
+    assert (seen.total, seen.pending, seen.more) == (total, pending, False)
+    assert (seen.statuses, seen.pending) == (counted.statuses, counted.pending)
+    assert set(seen.first) == set(counted.first)
+    (resend,) = desk.run(resends.begin(ACCOUNT, choice, **named))
+    while resend.state is ResendState.RUNNING:
+        resend = desk.run(resends.advance(resend))
+    assert resend.queued == seen.total
+    for one in seen.first:
+        found, _ = desk.run(
+            desk.store.delivery(ACCOUNT, one.endpoint_id, one.order_id, one.sequence)
+        )
+        assert (found.state, found.replay) == (PENDING, 1)
+
+
+def test_the_newest_that_were_given_up_are_read_no_further_than_asked(desk: Desk) -> None:
+    endpoint, other = desk.endpoint("ep_a"), desk.endpoint("ep_b")
+    for n in (3, 1, 2):
+        desk.place(f"K{n}", to=[endpoint, other], now=at(-n))
+    gone = desk.place("K0", to=[endpoint], now=at(0))
+    given_up(desk)
+    erase(desk, gone)
+    sweep(desk, gone)
+    desk.place("K9", to=[endpoint], now=at(1))
+    found = desk.run(desk.store.failed_last(ACCOUNT, "ep_a", limit=3))
+    assert [(c.delivery.order_id, c.has_body, c.order) for c in found] == [
+        ("ord_k0", False, None),
+        ("ord_k1", True, None),
+        ("ord_k2", True, None),
+    ]
+
+
+def test_what_was_queued_in_a_span_is_read_with_its_orders_no_further_than_asked(
+    desk: Desk,
+) -> None:
+    endpoint, other = desk.endpoint("ep_a"), desk.endpoint("ep_b")
+    first = desk.place("K1", to=[endpoint, other], now=at(1), created_at=at(1), updated_at=at(1))
+    gone = desk.place("K2", to=[endpoint], now=at(2))
+    desk.settle(*desk.claim(now=at(2)), step=Abandon(), outcome=FAILED, now=at(2))
+    # One on the wire, one at the head of its lane, and one behind it.
+    desk.move(first, State.PICKING, to=[endpoint], now=at(3), updated_at=at(3))
+    desk.claim(now=at(3))
+    last = desk.place("K3", to=[endpoint], now=at(4))
+    desk.move(last, State.PICKING, to=[endpoint], now=at(5))
+    desk.place("K4", to=[other], now=at(5))
+    erase(desk, gone)
+    sweep(desk, gone)
+    test = NewDelivery(endpoint, "tst_1", 1, "test", Body(b"{}"))
+    desk.run(desk.store.add_delivery(test, now=at(4)))
+
+    def read(since: int, until: int, limit: int = 9) -> list[tuple[str, int, DeliveryState, bool]]:
+        found = desk.run(
+            desk.store.queued_between(
+                ACCOUNT, "ep_a", since=at(since), until=at(until), limit=limit
+            )
+        )
+        assert [c.delivery.order_id for c in found if c.order is None] == [
+            c.delivery.order_id for c in found if c.delivery.order_id == "tst_1"
+        ]
+        return [
+            (c.delivery.order_id, c.delivery.sequence, c.delivery.state, c.has_body) for c in found
+        ]
+
+    whole = [
+        ("ord_k1", 1, ABANDONED, True),
+        ("ord_k2", 1, ABANDONED, False),
+        ("ord_k1", 2, PENDING, True),
+        ("ord_k3", 1, PENDING, True),
+        ("tst_1", 1, PENDING, True),
+        ("ord_k3", 2, PENDING, True),
+    ]
+    assert read(0, 9) == read(1, 5) == whole
+    assert read(2, 4) == whole[1:5]
+    assert read(0, 9, limit=3) == whole[:3]
+    assert read(6, 9) == []
+
+
+def test_orders_are_read_by_the_time_of_their_last_change(desk: Desk) -> None:
+    first = desk.place("K1", updated_at=at(1))
+    desk.place("K2", updated_at=at(2))
+    desk.place("K3", updated_at=at(3))
+    desk.move(first, State.PICKING, updated_at=at(4))
+
+    def read(since: int, limit: int = 9) -> list[tuple[str, datetime]]:
+        found = desk.run(desk.store.orders_changed_since(ACCOUNT, since=at(since), limit=limit))
+        return [(o.order_id, o.updated_at) for o in found]
+
+    whole = [("ord_k2", at(2)), ("ord_k3", at(3)), ("ord_k1", at(4))]
+    assert read(0) == read(2) == whole
+    assert read(2, limit=2) == whole[:2]
+    assert read(4) == whole[2:]
+    assert read(5) == []
+
+
+def test_nobody_looks_at_what_another_account_may_send_again(desk: Desk, neighbor: Desk) -> None:
+    endpoint = desk.endpoint()
+    desk.place("K1", to=[endpoint])
+    given_up(desk)
+    store, stranger = neighbor.store, neighbor.account_id
+    span: Any = {"since": at(-9), "until": at(9), "limit": 9}
+    assert neighbor.run(store.failed_last(stranger, "ep_a", limit=9)) == []
+    assert neighbor.run(store.queued_between(stranger, "ep_a", **span)) == []
+    assert neighbor.run(store.orders_changed_since(stranger, since=at(-9), limit=9)) == []

@@ -39,7 +39,7 @@ LISTINGS: dict[str, tuple[tuple[str, ...], str]] = {
 
 IN_ORDER = ("listed_by_store", "listed_by_type", "listed_in_state")
 
-LISTS = ("orders_page", "deliveries_page", "quarantine_page", *LISTINGS)
+LISTS = ("orders_page", "deliveries_page", "quarantine_page", "receipts_page", *LISTINGS)
 READ_WHOLE = {
     "accounts": "accounts",
     "add_first_account": "accounts",

@@ -19,6 +19,7 @@ from milepost.orders.model import Moment, OrderContent
 from milepost.people import Right
 from milepost.ports import Page as Place
 from milepost.ports.resends import Failed
+from milepost.resends import GLANCE
 
 ATTENTION = "/attention"
 TEMPLATE, RESEND, BADGE = "attention/list.html", "attention/resend.html", "attention/badge.html"
@@ -214,8 +215,8 @@ ACTS: Mapping[str, Callable[[View, Chosen], Awaitable[str]]] = MappingProxyType(
 
 async def preview(view: View) -> Shown:
     endpoint_id, span, since = _missed(view, view.query)
-    (forecast,) = await view.hub.resends.forecast(
-        view.account_id, Failed(since), endpoint_id=endpoint_id
+    forecast = await view.hub.resends.glance(
+        view.account_id, Failed(since), endpoint_id=endpoint_id, most=GLANCE
     )
     names = await view.hub.insights.endpoint_names(view.account_id)
     context = {
@@ -225,6 +226,7 @@ async def preview(view: View) -> Shown:
         "span": span,
         "spans": SPANS,
         "since": since,
+        "most": GLANCE,
     }
     return Shown(RESEND, context)
 

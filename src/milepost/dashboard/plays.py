@@ -27,6 +27,7 @@ from milepost.rehearsal.player import Pace, Player
 from milepost.rehearsal.report import Asked, Report, report
 from milepost.rehearsal.scenarios import Scenario
 from milepost.rehearsal.sends import sends_of
+from milepost.waiting import woken
 
 MOST_REQUESTS = 200
 MOST_ORDERS = 5
@@ -112,10 +113,7 @@ class Play:
 
     async def wait(self, seconds: float) -> None:
         """Returns when something has changed, or after so many seconds."""
-        try:
-            await asyncio.wait_for(self._moved.wait(), seconds)
-        except TimeoutError:
-            return
+        await woken(self._moved, within_s=seconds)
 
     @property
     def playing(self) -> bool:

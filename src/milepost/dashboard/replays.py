@@ -16,7 +16,7 @@ from milepost.errors import InvalidInput, UnknownRecord
 from milepost.insights import EndpointView
 from milepost.people import Right
 from milepost.ports.resends import Between, Choice, Failed, Latest
-from milepost.resends import Forecast
+from milepost.resends import GLANCE, Forecast
 
 FORM = "endpoints/replay.html"
 REPLAY = ENDPOINTS + "/{endpoint}/replay"
@@ -32,9 +32,6 @@ SPANS: Mapping[str, tuple[str, timedelta]] = MappingProxyType(
     }
 )
 _NAME = re.compile(r"rsd_[a-z0-9]{1,40}", re.ASCII)
-COUNTED_WITHIN_S = 3.0
-"""How long a person waits for a count; of more than that it says that there is more."""
-
 TROUBLE, OWN = "trouble", "own"
 USUAL = "1d"
 
@@ -62,8 +59,8 @@ async def _shown(view: View, *, errors: dict[str, str]) -> Shown:
         try:
             span = _span(view, trouble_at)
             choice = choice_of(view.query["what"], *span)
-            (forecast,) = await view.hub.resends.forecast(
-                view.account_id, choice, endpoint_id=name, within_s=COUNTED_WITHIN_S
+            forecast = await view.hub.resends.glance(
+                view.account_id, choice, endpoint_id=name, most=GLANCE
             )
         except InvalidInput as error:
             errors = {error.field: error.expected}
@@ -76,6 +73,7 @@ async def _shown(view: View, *, errors: dict[str, str]) -> Shown:
         "forecast": forecast,
         "span": span,
         "first": forecast.first if forecast else (),
+        "most": GLANCE,
     }
     return Shown(FORM, context, 422 if errors else 200)
 

@@ -91,6 +91,17 @@ class OrderChange(msgspec.Struct, frozen=True, gc=False):
     updated_at: datetime
 
 
+class Considered(msgspec.Struct, frozen=True, gc=False):
+    """A delivery that a resend may be made of, whether it has its body still, and its order.
+
+    `order` is None where there is none, as for test notifications, and where it was not asked for.
+    """
+
+    delivery: Delivery
+    has_body: bool
+    order: OrderChange | None = None
+
+
 class Advance(msgspec.Struct, frozen=True, gc=False):
     """The next part of a resend: deliveries of its endpoint by order and sequence.
 
@@ -153,6 +164,27 @@ class ResendStore(Protocol):
 
         With `newest` only the last of each order.
         """
+
+    async def failed_last(
+        self, account_id: str, endpoint_id: str, *, limit: int
+    ) -> Sequence[Considered]:
+        """The newest of what was given up of an endpoint, by the time it was made; without orders.
+
+        Never looks at more than `limit`, however many have lost their bodies.
+        """
+
+    async def queued_between(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Considered]:
+        """What was queued for an endpoint in a span, both ends included, the oldest first.
+
+        Never looks at more than `limit`, however many have lost their bodies or orders.
+        """
+
+    async def orders_changed_since(
+        self, account_id: str, *, since: datetime, limit: int
+    ) -> Sequence[OrderChange]:
+        """The orders whose last change is not before `since`, by the time of that."""
 
     async def due_lanes(
         self, account_id: str, endpoint_id: str, *, now: datetime, most: int

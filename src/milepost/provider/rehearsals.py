@@ -22,6 +22,7 @@ from milepost.orders.model import Order
 from milepost.ports import AccountNow, Now, OrderRef, Store
 from milepost.ports.rehearsals import Rehearsal
 from milepost.provider.plays import Sequenced
+from milepost.waiting import woken
 
 AT_ONCE = 200
 LEASE_S = 30.0
@@ -136,8 +137,7 @@ class Rehearsals:
             except MilepostError as error:
                 # Intake is full or stopping; the steps are due again when their lease ends.
                 self._log.warning("rehearsal_waits", error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), wait_s)
+            await woken(self._look_again, within_s=wait_s)
 
     async def _until_next(self) -> float:
         at = await self._store.next_rehearsal_at()

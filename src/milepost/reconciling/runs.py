@@ -39,6 +39,7 @@ from milepost.ports.reconciling import (
     Unanswered,
 )
 from milepost.reconciling.parts import Compared, Mend, compared, stores_of
+from milepost.waiting import woken
 
 RUN = "rec_"
 LEASE = timedelta(minutes=5)
@@ -324,8 +325,7 @@ class Reconciling:
                 await self._take_up()
             except MilepostError as error:
                 self._log.error("reconciling_failed", error=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), LOOK_EVERY_S)
+            await woken(self._wanted, within_s=LOOK_EVERY_S)
 
     async def _take_up(self) -> None:
         room = RUNS_AT_ONCE - len(self._going_on)

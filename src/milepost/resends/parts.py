@@ -14,9 +14,11 @@ from milepost.ports.resends import (
     Advance,
     Between,
     Choice,
+    Considered,
     Failed,
     Latest,
     OfOrder,
+    OrderChange,
     Place,
     Resend,
     ResendStore,
@@ -73,6 +75,41 @@ async def next_part(store: ResendStore, resend: Resend, *, most: int) -> Part:
             return await _of_changed_orders(store, resend, choice, pick)
         case _:
             assert_never(resend.choice)
+
+
+async def glance(store: ResendStore, resend: Resend, *, most: int) -> Part:
+    """What a resend that has not begun would choose of so many deliveries, or orders, at most.
+
+    It chooses as `next_part` does and reads at most twice, by time instead of through all orders.
+    The chosen come oldest first; the part `ends` when there are no more to look at.
+    """
+    names = (resend.account_id, resend.endpoint_id)
+    pick = _Pick(resend, most=most)
+    match resend.choice:
+        case OfOrder() as choice:
+            return await _of_one_order(store, resend, choice, pick)
+        case Failed():
+            given_up = await store.failed_last(*names, limit=most + 1)
+            pick.take(_whole(given_up[:most]))
+            seen = len(given_up)
+        case Between(since, until):
+            queued = await store.queued_between(*names, since=since, until=until, limit=most + 1)
+            among = [one for one in queued[:most] if one.order and _may_hold(resend, one.order)]
+            pick.take(_whole(among))
+            seen = len(queued)
+        case Latest(since):
+            orders = await store.orders_changed_since(names[0], since=since, limit=most + 1)
+            wanted = [order.order_id for order in orders[:most] if _may_hold(resend, order)]
+            pick.take(await store.told_of(*names, wanted, newest=True))
+            seen = len(orders)
+        case _:
+            assert_never(resend.choice)
+    chosen = sorted(pick.chosen, key=lambda d: (d.created_at, d.order_id, d.sequence))
+    return Part(chosen, pick.pending, min(seen, most), resend.place, ends=seen <= most)
+
+
+def _whole(considered: Sequence[Considered]) -> list[Delivery]:
+    return [one.delivery for one in considered if one.has_body]
 
 
 def advance_of(resend: Resend, part: Part) -> Advance:
@@ -133,6 +170,17 @@ def _is_meant(choice: Choice, delivery: Delivery) -> bool:
             assert_never(choice)
 
 
+def _may_hold(resend: Resend, order: OrderChange) -> bool:
+    """Whether a span can have anything of an order: what is queued of it is a change of it."""
+    match resend.choice:
+        case Between(since) | Latest(since):
+            return order.updated_at >= since and order.created_at <= resend.asked_at
+        case Failed() | OfOrder():
+            return True
+        case _:
+            assert_never(resend.choice)
+
+
 def _was_settled(resend: Resend, delivery: Delivery) -> bool:
     """Whether it was settled before the resend was asked for: what came later is no news."""
     return delivery.settled_at is not None and delivery.settled_at <= resend.asked_at
@@ -167,11 +215,7 @@ async def _of_changed_orders(
     orders = await store.changed_orders(
         resend.account_id, after=begun.order_id, limit=pick.looks_at
     )
-    wanted = [
-        order.order_id
-        for order in orders
-        if order.updated_at >= choice.since and order.created_at <= resend.asked_at
-    ]
+    wanted = [order.order_id for order in orders if _may_hold(resend, order)]
     # An order that filled the last part may have more.
     names = list(chain([begun.order_id] if begun.sequence else [], wanted))
     newest = isinstance(choice, Latest)

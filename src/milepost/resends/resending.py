@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import suppress
 
 import msgspec
 
@@ -21,7 +20,8 @@ from milepost.errors import StoreError
 from milepost.logs import logger
 from milepost.ports import NewId, Now, OrderRef, Page, Store
 from milepost.ports.resends import Choice, OfOrder, Resend, ResendState
-from milepost.resends.parts import Part, advance_of, check_choice, next_part
+from milepost.resends.parts import Part, advance_of, check_choice, glance, next_part
+from milepost.waiting import woken
 
 RESEND = "rsd_"
 PART = 200
@@ -35,6 +35,9 @@ MOST_RUNNING = 4
 
 MOST_EXAMINED = 2_000_000
 """How far a forecast looks before it says that there is more."""
+
+GLANCE = 2_000
+"""At how many deliveries, or orders, a page looks: it takes no longer where there are more."""
 
 SHOWN = 20
 """How many deliveries a forecast names."""
@@ -95,12 +98,10 @@ class Resends:
         choice: Choice,
         *,
         endpoint_id: str | None,
-        within_s: float | None = None,
     ) -> Sequence[Forecast]:
         """What `begin` would send now, by endpoint; endpoints with nothing to send are left out.
 
-        After `within_s` the count of an endpoint ends where it is. Raises UnknownRecord,
-        InvalidInput.
+        Raises UnknownRecord, InvalidInput.
         """
         found = []
         names = await self._endpoints(account_id, choice, endpoint_id)
@@ -108,10 +109,21 @@ class Resends:
         async with self._forecasting:
             for name in names:
                 resend = self._new(account_id, name, choice)
-                forecast = await self._forecast(resend, within_s=within_s)
+                forecast = await _tally(resend, self._parts(resend))
                 if forecast.total or forecast.pending or endpoint_id is not None:
                     found.append(forecast)
         return found
+
+    async def glance(
+        self, account_id: str, choice: Choice, *, endpoint_id: str, most: int
+    ) -> Forecast:
+        """What `begin` would send now of the first so many that it may be: the rest is `more`.
+
+        A few reads, however much there is. Raises UnknownRecord, InvalidInput.
+        """
+        (name,) = await self._endpoints(account_id, choice, endpoint_id)
+        resend = self._new(account_id, name, choice)
+        return await _tally(resend, _alone(await glance(self._store, resend, most=most)))
 
     async def begin(
         self, account_id: str, choice: Choice, *, endpoint_id: str | None
@@ -159,30 +171,6 @@ class Resends:
             if part.chosen:
                 return True
         return False
-
-    async def _forecast(self, resend: Resend, *, within_s: float | None) -> Forecast:
-        clock = asyncio.get_running_loop().time
-        until = float("inf") if within_s is None else clock() + within_s
-        first: list[Delivery] = []
-        statuses: Counter[str] = Counter()
-        pending = examined = 0
-        more = False
-        async for part in self._parts(resend):
-            first += part.chosen[: SHOWN - len(first)]
-            statuses.update(d.status for d in part.chosen)
-            pending += part.pending
-            examined += part.examined
-            if (examined >= MOST_EXAMINED or clock() >= until) and not part.ends:
-                more = True
-                break
-        return Forecast(
-            endpoint_id=resend.endpoint_id,
-            total=statuses.total(),
-            pending=pending,
-            statuses=dict(sorted(statuses.items())),
-            first=tuple(first),
-            more=more,
-        )
 
     async def _parts(self, resend: Resend) -> AsyncIterator[Part]:
         """Every part that there is now, from where the resend stands."""
@@ -258,8 +246,31 @@ class Resends:
                 further = False
             wait_s = SHORTEST_WAIT_S if further else min(2 * wait_s, LONGEST_WAIT_S)
             if not further:
-                await self._pause(wait_s)
+                await woken(self._wanted, within_s=wait_s)
 
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), seconds)
+
+async def _alone(part: Part) -> AsyncIterator[Part]:
+    yield part
+
+
+async def _tally(resend: Resend, parts: AsyncIterator[Part]) -> Forecast:
+    first: list[Delivery] = []
+    statuses: Counter[str] = Counter()
+    pending = examined = 0
+    more = False
+    async for part in parts:
+        first += part.chosen[: SHOWN - len(first)]
+        statuses.update(d.status for d in part.chosen)
+        pending += part.pending
+        examined += part.examined
+        more = not part.ends
+        if examined >= MOST_EXAMINED:
+            break
+    return Forecast(
+        endpoint_id=resend.endpoint_id,
+        total=statuses.total(),
+        pending=pending,
+        statuses=dict(sorted(statuses.items())),
+        first=tuple(first),
+        more=more,
+    )

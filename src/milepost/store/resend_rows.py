@@ -12,7 +12,15 @@ from milepost.delivery.model import Body
 from milepost.errors import TooManyResends
 from milepost.ports import Page
 from milepost.ports.answers import Acknowledgement, Queued, QueuedPage, Told
-from milepost.ports.resends import Advance, Choice, OrderChange, Place, Resend, ResendState
+from milepost.ports.resends import (
+    Advance,
+    Choice,
+    Considered,
+    OrderChange,
+    Place,
+    Resend,
+    ResendState,
+)
 from milepost.store.compression import plain
 from milepost.store.cursors import Number, next_cursor, read_cursor, write_cursor
 from milepost.store.rows import Row, delivery_of, micros, micros_or_none, moment, moment_or_none
@@ -131,6 +139,14 @@ def place_values(place: Place) -> dict[str, Any]:
 
 def order_change_of(row: Row) -> OrderChange:
     return OrderChange(row[0], moment(row[1]), moment(row[2]))
+
+
+def considered_of(row: Row) -> Considered:
+    """A delivery, whether it has its body, and where they were read the times of its order."""
+    times = row[15:17]
+    known = bool(times) and times[0] is not None
+    order = OrderChange(row[1], moment(times[0]), moment(times[1])) if known else None
+    return Considered(delivery_of(row), bool(row[14]), order)
 
 
 def after_values(cursor: str | None, *, shape: type[Any]) -> dict[str, Any]:

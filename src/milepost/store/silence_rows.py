@@ -160,7 +160,6 @@ def page_options(wanted: SilenceFilter) -> dict[str, Any]:
     return {
         "kind": None if wanted.kind is None else wanted.kind.value,
         "state": None if wanted.state is None else wanted.state.value,
-        "open": True if wanted.is_open else None,
         "ended": True if wanted.is_open is False else None,
     }
 

@@ -9,7 +9,7 @@ from functools import partial
 from milepost.delivery.model import Delivery
 from milepost.errors import UnknownRecord
 from milepost.ports import Page
-from milepost.ports.resends import Advance, OrderChange, Place, Resend, ResendState
+from milepost.ports.resends import Advance, Considered, OrderChange, Place, Resend, ResendState
 from milepost.store.cursors import write_cursor
 from milepost.store.postgres.pool import Pool
 from milepost.store.postgres.session import AlreadyThere, Outdated, Session, store_errors
@@ -21,6 +21,7 @@ from milepost.store.resend_rows import (
     advance_values,
     after_values,
     check_number,
+    considered_of,
     named_alike,
     order_change_of,
     place_values,
@@ -163,6 +164,44 @@ async def failed(
     return [delivery_of(row) for row in rows]
 
 
+async def failed_last(
+    session: Session, account_id: str, endpoint_id: str, *, limit: int
+) -> list[Considered]:
+    rows = await session.rows(
+        "failed_last", account_id=account_id, endpoint_id=endpoint_id, limit=limit
+    )
+    return [considered_of(row) for row in rows]
+
+
+async def queued_between(
+    session: Session,
+    account_id: str,
+    endpoint_id: str,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int,
+) -> list[Considered]:
+    rows = await session.rows(
+        "queued_between",
+        account_id=account_id,
+        endpoint_id=endpoint_id,
+        since=micros(since),
+        until=micros(until),
+        limit=limit,
+    )
+    return [considered_of(row) for row in rows]
+
+
+async def orders_changed_since(
+    session: Session, account_id: str, *, since: datetime, limit: int
+) -> list[OrderChange]:
+    rows = await session.rows(
+        "orders_changed_since", account_id=account_id, since=micros(since), limit=limit
+    )
+    return [order_change_of(row) for row in rows]
+
+
 async def told_of(
     session: Session,
     account_id: str,
@@ -241,6 +280,25 @@ class ResendsOnPostgres:
                 "changed_orders", account_id=account_id, after=after, limit=limit
             )
         return [order_change_of(row) for row in rows]
+
+    async def failed_last(
+        self, account_id: str, endpoint_id: str, *, limit: int
+    ) -> Sequence[Considered]:
+        async with self._readers.session() as session:
+            return await failed_last(session, account_id, endpoint_id, limit=limit)
+
+    async def queued_between(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Considered]:
+        names = (account_id, endpoint_id)
+        async with self._readers.session() as session:
+            return await queued_between(session, *names, since=since, until=until, limit=limit)
+
+    async def orders_changed_since(
+        self, account_id: str, *, since: datetime, limit: int
+    ) -> Sequence[OrderChange]:
+        async with self._readers.session() as session:
+            return await orders_changed_since(session, account_id, since=since, limit=limit)
 
     async def told_of(
         self, account_id: str, endpoint_id: str, order_ids: Sequence[str], *, newest: bool

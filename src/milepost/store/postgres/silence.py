@@ -285,7 +285,8 @@ class SilenceOnPostgres:
     ) -> tuple[Sequence[Silence], str | None]:
         async with self._readers.session() as session:
             options = page_options(wanted)
-            return await _page(session, "silences_page", account_id, page=page, **options)
+            name = "open_silences_page" if wanted.is_open else "silences_page"
+            return await _page(session, name, account_id, page=page, **options)
 
     async def attending_silences(
         self, account_id: str, *, after: datetime | None, page: Page

@@ -12,11 +12,6 @@ UPDATE accounts
 SET ahead = :ahead
 WHERE account_id = :account_id AND sandbox = 1 AND ahead = :seen;
 
--- name: move_deliveries
-UPDATE deliveries
-SET due_at = due_at - :by
-WHERE account_id = :account_id AND state = 'pending' AND due_at > :now;
-
 -- name: move_rehearsals
 UPDATE rehearsals
 SET due_at = due_at - :by

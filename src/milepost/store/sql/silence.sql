@@ -5,10 +5,6 @@ silences.account_id, silences.number, silences.order_id, silences.kind, silences
 silences.since_at, silences.after_s, silences.raised_at, silences.ended_at, silences.ended_state,
 orders.store, orders.order_key
 
--- part: silence_orders
-LEFT JOIN orders
-    ON orders.account_id = silences.account_id AND orders.order_id = silences.order_id
-
 -- part: watch_columns
 silence_watches.raised, silence_watches.raised_told, silence_watches.raised_told_at,
 silence_watches.ended, silence_watches.ended_told, silence_watches.ended_told_at
@@ -84,7 +80,6 @@ WHERE silences.account_id = :account_id
     AND silences.number < :before
     AND silences.kind = :kind -- if kind
     AND silences.state = :state -- if state
-    AND silences.ended_at IS NULL -- if open
     AND silences.ended_at IS NOT NULL -- if ended
 ORDER BY silences.number DESC
 LIMIT :limit;

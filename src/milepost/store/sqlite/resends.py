@@ -9,7 +9,7 @@ from functools import partial
 from milepost.delivery.model import Delivery
 from milepost.errors import UnknownRecord
 from milepost.ports import Page
-from milepost.ports.resends import Advance, OrderChange, Place, Resend
+from milepost.ports.resends import Advance, Considered, OrderChange, Place, Resend
 from milepost.store.cursors import write_cursor
 from milepost.store.resend_rows import (
     WITHOUT_ENDPOINT,
@@ -17,6 +17,7 @@ from milepost.store.resend_rows import (
     advance_values,
     after_values,
     check_number,
+    considered_of,
     named_alike,
     order_change_of,
     place_values,
@@ -149,6 +150,42 @@ def changed_orders(
     return [order_change_of(row) for row in rows]
 
 
+def failed_last(
+    session: Session, account_id: str, endpoint_id: str, *, limit: int
+) -> list[Considered]:
+    rows = session.rows("failed_last", account_id=account_id, endpoint_id=endpoint_id, limit=limit)
+    return [considered_of(row) for row in rows]
+
+
+def queued_between(
+    session: Session,
+    account_id: str,
+    endpoint_id: str,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int,
+) -> list[Considered]:
+    rows = session.rows(
+        "queued_between",
+        account_id=account_id,
+        endpoint_id=endpoint_id,
+        since=micros(since),
+        until=micros(until),
+        limit=limit,
+    )
+    return [considered_of(row) for row in rows]
+
+
+def orders_changed_since(
+    session: Session, account_id: str, *, since: datetime, limit: int
+) -> list[OrderChange]:
+    rows = session.rows(
+        "orders_changed_since", account_id=account_id, since=micros(since), limit=limit
+    )
+    return [order_change_of(row) for row in rows]
+
+
 def told_of(
     session: Session,
     account_id: str,
@@ -222,6 +259,31 @@ class ResendsOnSqlite:
         self, account_id: str, *, after: str, limit: int
     ) -> Sequence[OrderChange]:
         work = partial(changed_orders, account_id=account_id, after=after, limit=limit)
+        return await self._readers.run(work)
+
+    async def failed_last(
+        self, account_id: str, endpoint_id: str, *, limit: int
+    ) -> Sequence[Considered]:
+        work = partial(failed_last, account_id=account_id, endpoint_id=endpoint_id, limit=limit)
+        return await self._readers.run(work)
+
+    async def queued_between(
+        self, account_id: str, endpoint_id: str, *, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Considered]:
+        work = partial(
+            queued_between,
+            account_id=account_id,
+            endpoint_id=endpoint_id,
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        return await self._readers.run(work)
+
+    async def orders_changed_since(
+        self, account_id: str, *, since: datetime, limit: int
+    ) -> Sequence[OrderChange]:
+        work = partial(orders_changed_since, account_id=account_id, since=since, limit=limit)
         return await self._readers.run(work)
 
     async def told_of(

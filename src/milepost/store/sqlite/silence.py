@@ -173,7 +173,7 @@ def silences(
 ) -> tuple[Sequence[Silence], str | None]:
     place = read_cursor(page.after, shape=AfterSilence)
     rows = session.rows(
-        "silences_page",
+        "open_silences_page" if wanted.is_open else "silences_page",
         account_id=account_id,
         before=NEWEST if place is None else place.before,
         **page_options(wanted),

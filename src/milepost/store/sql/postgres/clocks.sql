@@ -8,6 +8,11 @@ WHERE account_id = :account_id
 ORDER BY account_id, endpoint_id, order_id
 FOR UPDATE;
 
+-- name: move_deliveries
+UPDATE deliveries
+SET due_at = due_at - :by
+WHERE account_id = :account_id AND state = 'pending' AND due_at > :now;
+
 -- name: move_lanes
 -- A lane that is leased goes on to what this moves as well: it has to be looked at again.
 UPDATE lanes

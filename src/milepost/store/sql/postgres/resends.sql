@@ -40,6 +40,80 @@ WHERE deliveries.account_id COLLATE "POSIX" = :account_id
 ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
 LIMIT :limit;
 
+-- name: failed_last
+SELECT {delivery_columns}, {has_its_body}
+FROM deliveries
+WHERE deliveries.account_id COLLATE "POSIX" = :account_id
+    AND deliveries.endpoint_id = :endpoint_id
+    AND deliveries.state = 'abandoned'
+    AND deliveries.state <> 'acknowledged'
+ORDER BY deliveries.created_at DESC, deliveries.order_id DESC, deliveries.sequence DESC
+LIMIT :limit;
+
+-- name: queued_between
+-- The first of each state and the first of those; besides those on record the heads that are in
+-- their lanes, which are due since they were made.
+WITH found AS (
+    SELECT *
+    FROM (
+        SELECT part.*
+        FROM unnest(ARRAY['pending', 'acknowledged', 'abandoned', 'superseded']) AS wanted (state)
+        CROSS JOIN LATERAL (
+            SELECT {delivery_columns}, deliveries.variant
+            FROM deliveries
+            WHERE deliveries.account_id COLLATE "POSIX" = :account_id
+                AND deliveries.endpoint_id = :endpoint_id
+                AND deliveries.state = wanted.state
+                AND deliveries.created_at BETWEEN :since AND :until
+            ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
+            LIMIT :limit
+        ) AS part
+        UNION ALL
+        (
+            SELECT {in_lane}, NULL
+            FROM lanes
+            WHERE lanes.account_id COLLATE "POSIX" = :account_id
+                AND lanes.endpoint_id = :endpoint_id
+                AND lanes.leased_until IS NULL
+                AND lanes.due_at BETWEEN :since AND :until
+                AND lanes.status IS NOT NULL
+            ORDER BY lanes.due_at, lanes.order_id, lanes.sequence
+            LIMIT :limit
+        )
+        UNION ALL
+        SELECT {in_lane}, NULL
+        FROM lanes
+        WHERE lanes.account_id COLLATE "POSIX" = :account_id
+            AND lanes.endpoint_id = :endpoint_id
+            AND lanes.leased_until > 0
+            AND lanes.status IS NOT NULL
+            AND lanes.created_at BETWEEN :since AND :until
+    ) AS each
+    ORDER BY each.created_at, each.order_id, each.sequence
+    LIMIT :limit
+)
+SELECT
+    {delivery_columns},
+    -- What is in its lane only has its body for certain.
+    deliveries.variant IS NULL OR {has_its_body},
+    orders.created_at, orders.updated_at
+FROM found AS deliveries
+LEFT JOIN LATERAL (
+    SELECT orders.created_at, orders.updated_at FROM orders
+    WHERE orders.account_id = deliveries.account_id AND orders.order_id = deliveries.order_id
+    OFFSET 0
+) AS orders ON true
+ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence;
+
+-- name: orders_changed_since
+SELECT orders.order_id, orders.created_at, orders.updated_at
+FROM orders
+WHERE orders.account_id COLLATE "POSIX" = :account_id
+    AND orders.updated_at >= :since
+    AND orders.updated_at > 0
+ORDER BY orders.updated_at, orders.order_id
+LIMIT :limit;
+
 -- name: told_of
 SELECT told.*
 FROM unnest(texts($1), texts($2), texts($3)) AS wanted (account_id, order_id, endpoint_id)

@@ -653,7 +653,7 @@ CREATE INDEX receipts_by_key ON receipts USING btree (account_id COLLATE "POSIX"
 
 CREATE UNIQUE INDEX receipts_by_message ON receipts USING btree (account_id COLLATE "POSIX", source, message_id) WHERE (message_id IS NOT NULL);
 
-CREATE INDEX receipts_by_number ON receipts USING btree (account_id COLLATE "POSIX", tracking_number) WHERE ((verdict = 'orphan'::text) AND (order_key IS NULL) AND (tracking_number IS NOT NULL));
+CREATE INDEX receipts_by_number ON receipts USING btree (account_id COLLATE "POSIX", tracking_number) WHERE (((verdict COLLATE "POSIX") = 'orphan'::text) AND (order_key IS NULL) AND (tracking_number IS NOT NULL));
 
 CREATE INDEX receipts_by_order ON receipts USING btree (account_id COLLATE "POSIX", order_id, receipt_id) WHERE (order_id IS NOT NULL);
 
@@ -845,7 +845,7 @@ BEGIN
     SET due_at = received_at
     WHERE account_id COLLATE "POSIX" = NEW.account_id
         AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
+        AND verdict COLLATE "POSIX" = 'orphan'
         AND order_key IS NULL
         AND tracking_number IS NOT NULL;
     RETURN NULL;

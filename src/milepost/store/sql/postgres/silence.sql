@@ -1,6 +1,15 @@
 -- Silences on PostgreSQL: whoever raises or ends has the account's row of silence_watches locked, and
 -- passes over it while somebody else has. Orders are locked without ever waiting for one.
 
+-- part: silence_orders
+-- Each by its whole key, whatever is known: joined as a table, all orders of the account might be.
+LEFT JOIN LATERAL (
+    SELECT orders.store, orders.order_key
+    FROM orders
+    WHERE orders.account_id = silences.account_id AND orders.order_id = silences.order_id
+    OFFSET 0
+) AS orders ON true
+
 -- name: lock_silence_watch
 SELECT {watch_columns}
 FROM silence_watches
@@ -168,6 +177,18 @@ WHERE ctid = ANY (ARRAY(
     WHERE account_id COLLATE "POSIX" = :account_id AND order_id = :order_id
     LIMIT :limit
 ));
+
+-- name: open_silences_page
+SELECT {silence_columns}
+FROM silences
+{silence_orders}
+WHERE silences.account_id COLLATE "POSIX" = :account_id
+    AND silences.number < :before
+    AND silences.ended_at IS NULL
+    AND silences.kind = :kind -- if kind
+    AND silences.state = :state -- if state
+ORDER BY silences.account_id COLLATE "POSIX" DESC, silences.number DESC
+LIMIT :limit;
 
 -- name: attending_silences
 SELECT {silence_columns}

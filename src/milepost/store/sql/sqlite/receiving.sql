@@ -1,5 +1,6 @@
 -- Messages of sources on SQLite: those that wait are leased by one writer, so that nobody else can
--- be in the way.
+-- be in the way. An index is named where SQLite, which keeps no statistics here, would walk through
+-- the whole account.
 
 -- name: messages_known
 WITH wanted (account_id, source, message_id) AS (VALUES (?, ?, ?))
@@ -44,12 +45,15 @@ WHERE receipts.account_id = decided.account_id AND receipts.receipt_id = decided
 -- name: receipts_page
 SELECT {receipt_columns}
 FROM receipts
+    INDEXED BY receipts_by_order -- if by_order
+    INDEXED BY receipts_by_verdict -- if by_verdict
+    INDEXED BY receipts_by_source -- if by_source
 WHERE account_id = :account_id
     AND receipt_id < :after_receipt -- if after_receipt
     AND source = :source -- if source
     AND order_id = :order_id -- if order_id
     AND verdict = :verdict -- if verdict
-    AND verdict <> 'applied' -- if open_verdict
+    AND verdict <> 'applied' -- if by_verdict
 ORDER BY receipt_id DESC
 LIMIT :limit;
 

@@ -10,7 +10,7 @@ WHERE account_id = :account_id
 
 -- name: count_running
 SELECT count(*)
-FROM resends
+FROM resends INDEXED BY resends_running
 WHERE account_id = :account_id AND endpoint_id = :endpoint_id AND finished_at IS NULL;
 
 -- part: has_its_body
@@ -33,6 +33,35 @@ WHERE account_id = :account_id
     AND (created_at, order_id, sequence) > (:after_created, :after_order, :after_sequence)
     AND {has_its_body}
 ORDER BY created_at, order_id, sequence
+LIMIT :limit;
+
+-- name: failed_last
+SELECT {delivery_columns}, {has_its_body}
+FROM deliveries INDEXED BY deliveries_open
+WHERE account_id = :account_id
+    AND endpoint_id = :endpoint_id
+    AND state = 'abandoned'
+    AND state <> 'acknowledged'
+ORDER BY created_at DESC, order_id DESC, sequence DESC
+LIMIT :limit;
+
+-- name: queued_between
+SELECT {delivery_columns}, {has_its_body}, orders.created_at, orders.updated_at
+FROM deliveries INDEXED BY deliveries_by_endpoint
+LEFT JOIN orders
+    ON orders.account_id = deliveries.account_id
+    AND orders.order_id = deliveries.order_id
+WHERE deliveries.account_id = :account_id
+    AND deliveries.endpoint_id = :endpoint_id
+    AND deliveries.created_at BETWEEN :since AND :until
+ORDER BY deliveries.created_at, deliveries.order_id, deliveries.sequence
+LIMIT :limit;
+
+-- name: orders_changed_since
+SELECT order_id, created_at, updated_at
+FROM orders INDEXED BY orders_by_update
+WHERE account_id = :account_id AND updated_at >= :since
+ORDER BY updated_at, order_id
 LIMIT :limit;
 
 -- name: told_of

@@ -1,5 +1,9 @@
 -- Silences on SQLite: one writer at a time, so that nobody else can raise the same.
 
+-- part: silence_orders
+LEFT JOIN orders
+    ON orders.account_id = silences.account_id AND orders.order_id = silences.order_id
+
 -- name: quiet_orders
 SELECT orders.order_id, max(orders.state_at, orders.heard_at)
 FROM orders INDEXED BY orders_quiet
@@ -89,6 +93,18 @@ WHERE orders.account_id = told.account_id
     AND orders.state IN (
         'shipped', 'info_received', 'in_transit', 'delayed', 'undeliverable', 'returning'
     );
+
+-- name: open_silences_page
+SELECT {silence_columns}
+FROM silences INDEXED BY silences_open
+{silence_orders}
+WHERE silences.account_id = :account_id
+    AND silences.number < :before
+    AND silences.ended_at IS NULL
+    AND silences.kind = :kind -- if kind
+    AND silences.state = :state -- if state
+ORDER BY silences.number DESC
+LIMIT :limit;
 
 -- name: clear_silences
 DELETE FROM silences

@@ -916,7 +916,8 @@ CREATE UNIQUE INDEX receipts_by_message
 CREATE INDEX receipts_by_key ON receipts (account_id COLLATE "POSIX", store, order_key)
     WHERE order_id IS NULL AND order_key IS NOT NULL;
 CREATE INDEX receipts_by_number ON receipts (account_id COLLATE "POSIX", tracking_number)
-    WHERE verdict = 'orphan' AND order_key IS NULL AND tracking_number IS NOT NULL;
+    -- Compared in this way, no index by verdicts can be taken for it while the table is new.
+    WHERE verdict COLLATE "POSIX" = 'orphan' AND order_key IS NULL AND tracking_number IS NOT NULL;
 CREATE INDEX receipts_by_order ON receipts (account_id COLLATE "POSIX", order_id, receipt_id)
     WHERE order_id IS NOT NULL;
 CREATE INDEX receipts_by_source ON receipts (account_id COLLATE "ucs_basic", source, receipt_id);
@@ -936,7 +937,7 @@ BEGIN
     SET due_at = received_at
     WHERE account_id COLLATE "POSIX" = NEW.account_id
         AND tracking_number = NEW.tracking_number
-        AND verdict = 'orphan'
+        AND verdict COLLATE "POSIX" = 'orphan'
         AND order_key IS NULL
         AND tracking_number IS NOT NULL;
     RETURN NULL;
