@@ -179,7 +179,7 @@ class OfSources:
         receiving = self._hub.receiving
         if self._counts.receipts() != self._stored:
             raise AssertionError(f"{self._counts.receipts()} receipts of {self._stored} answers")
-        remembered = len(receiving.gates._remembered)
+        remembered = len(receiving.gates._lookups._remembered)
         if remembered > MOST_REMEMBERED:
             raise AssertionError(f"{remembered} paths are remembered")
         self._runner.run(receiving.note_refused())

@@ -68,7 +68,6 @@ READ_WHOLE = {
     "links": {"portal_links"},
     # The clock of a sandbox moves, and waits for, whatever waits of its account.
     "lock_account_lanes": {"lanes"},
-    "move_deliveries": {"deliveries"},
     "move_lanes": {"lanes"},
     "move_rehearsals": {"rehearsals"},
     "waiting_lanes": {"lanes"},

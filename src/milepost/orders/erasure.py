@@ -79,6 +79,7 @@ def erased(order: Order, *, at: datetime) -> Order:
         sequence=order.sequence + 1,
         updated_at=at,
         updating=False,
+        corrections=(),
         erased_at=at,
     )
 

@@ -252,7 +252,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     source; `previous_state` is the one before this one; `shipped_at` is when it first left the
     warehouse; `updating` is a flag over the state, set while an edit is being taken in;
     `erased_at` is when its personal data was erased: since then it takes nothing more. `told_by`
-    is the source that told the state, with its `source_sequence` and its `precedence`.
+    is the source that told the state, with its `source_sequence` and its `precedence`;
+    `corrections` are marks of the latest corrections that it took, the newest last.
     """
 
     account_id: str
@@ -274,6 +275,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     erased_at: datetime | None = None
     told_by: str | None = None
     precedence: int = 0
+    corrections: tuple[str, ...] = ()
 
     @property
     def fake(self) -> bool:

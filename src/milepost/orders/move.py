@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from milepost.orders.corrections import TOLD_BEFORE, remembering, told_before
 from milepost.orders.events import EventType, Move, OrderEvent, Update, Verdict
 from milepost.orders.evidence import (
     Known,
@@ -84,6 +85,8 @@ def move(order: Order, update: Update, *, now: datetime) -> Move:
     """
     if order.erased_at is not None:
         return Move(order, None, Verdict.ILLEGAL, ERASED)
+    if told_before(order, update):
+        return Move(order, None, Verdict.DUPLICATE, TOLD_BEFORE)
     adopted = adopting(order, update)
     if adopted is order:
         return _move(order, update, now=now)
@@ -400,6 +403,7 @@ def _moved(
         shipped_at=shipped_at,
         parcels=parcels,
         updating=order.updating if update.updating is None else update.updating,
+        corrections=remembering(order, update),
     )
 
 

@@ -160,6 +160,7 @@ def order_row(order: Order) -> Row:
         order_type(order.content),
         order.told_by,
         order.precedence,
+        " ".join(order.corrections) or None,
     )
 
 
@@ -184,6 +185,7 @@ def order_of(row: Row, *, parcels: tuple[Parcel, ...]) -> Order:
         erased_at=moment_or_none(row[15]),
         told_by=row[16],
         precedence=row[17],
+        corrections=tuple(row[18].split()) if row[18] else (),
         parcels=parcels,
     )
 

@@ -4,7 +4,8 @@
 orders.account_id, orders.order_id, orders.store, orders.order_key, orders.state,
 orders.state_at, orders.sequence, orders.created_at, orders.updated_at, orders.reason,
 orders.previous_state, orders.source_sequence, orders.updating, orders.shipped_at,
-order_contents.content, orders.erased_at, orders.told_by, orders.precedence
+order_contents.content, orders.erased_at, orders.told_by, orders.precedence,
+orders.corrections
 
 -- part: parcel_columns
 parcels.parcel, parcels.state, parcels.state_at, parcels.source_sequence, parcels.carrier,

@@ -24,7 +24,7 @@ SELECT
     NULL::bigint AS created_at, NULL::bigint AS updated_at, NULL AS reason,
     NULL AS previous_state, NULL::bigint AS source_sequence, NULL::smallint AS updating,
     NULL::bigint AS shipped_at, NULL::bytea AS content, NULL::bigint AS erased_at,
-    NULL AS told_by, NULL::integer AS precedence
+    NULL AS told_by, NULL::integer AS precedence, NULL AS corrections
 FROM unnest(texts($1)) AS wanted (account_id)
 LEFT JOIN LATERAL (
     SELECT setups.version FROM setups WHERE setups.account_id = wanted.account_id OFFSET 0
@@ -114,7 +114,7 @@ FROM refuse_missed_keys(
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type, told_by, precedence
+    order_type, told_by, precedence, corrections
 )
 SELECT
     unnest(texts($1)), unnest(texts($2)), unnest(texts($3)), unnest(texts($4)),
@@ -122,7 +122,7 @@ SELECT
     unnest($8::text::integer[]), unnest($9::text::bigint[]), unnest($10::text::bigint[]),
     unnest(texts($11)), unnest(texts($12)), unnest($13::text::bigint[]),
     unnest($14::text::smallint[]), unnest($15::text::bigint[]), unnest(texts($16)),
-    unnest(texts($17)), unnest($18::text::integer[]);
+    unnest(texts($17)), unnest($18::text::integer[]), unnest(texts($19));
 
 -- name: update_orders
 UPDATE orders
@@ -138,16 +138,17 @@ SET order_number = changed.order_number,
     shipped_at = changed.shipped_at,
     order_type = changed.order_type,
     told_by = changed.told_by,
-    precedence = changed.precedence
+    precedence = changed.precedence,
+    corrections = changed.corrections
 FROM unnest(
     texts($1), texts($2), texts($3), texts($4), texts($5), texts($6), $7::text::bigint[],
     $8::text::integer[], $9::text::bigint[], $10::text::bigint[], texts($11), texts($12),
     $13::text::bigint[], $14::text::smallint[], $15::text::bigint[], texts($16), texts($17),
-    $18::text::integer[]
+    $18::text::integer[], texts($19)
 ) AS changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type, told_by, precedence
+    order_type, told_by, precedence, corrections
 )
 WHERE orders.account_id = ANY (ARRAY[changed.account_id]) AND orders.order_id = changed.order_id;
 

@@ -263,6 +263,7 @@ CREATE TABLE orders (
     source_sequence bigint,
     told_by text COLLATE "C",
     precedence integer DEFAULT 0 NOT NULL,
+    corrections text COLLATE "C",
     updating smallint NOT NULL,
     shipped_at bigint,
     order_type text COLLATE "C",

@@ -105,7 +105,7 @@ LIMIT :limit;
 
 -- name: mark_erased
 UPDATE orders
-SET sequence = :sequence, updated_at = :now, updating = 0, erased_at = :now
+SET sequence = :sequence, updated_at = :now, updating = 0, corrections = NULL, erased_at = :now
 WHERE account_id = :account_id AND order_id = :order_id;
 
 -- name: standings

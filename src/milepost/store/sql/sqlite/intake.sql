@@ -51,16 +51,16 @@ ORDER BY quarantine.received_at, quarantine.update_id;
 INSERT INTO orders (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type, told_by, precedence
+    order_type, told_by, precedence, corrections
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_orders
 WITH changed (
     account_id, order_id, store, order_key, order_number, state, state_at, sequence, created_at,
     updated_at, reason, previous_state, source_sequence, updating, shipped_at,
-    order_type, told_by, precedence
-) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+    order_type, told_by, precedence, corrections
+) AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE orders
 SET order_number = changed.order_number,
     state = changed.state,
@@ -74,7 +74,8 @@ SET order_number = changed.order_number,
     shipped_at = changed.shipped_at,
     order_type = changed.order_type,
     told_by = changed.told_by,
-    precedence = changed.precedence
+    precedence = changed.precedence,
+    corrections = changed.corrections
 FROM changed
 WHERE orders.account_id = changed.account_id AND orders.order_id = changed.order_id;
 

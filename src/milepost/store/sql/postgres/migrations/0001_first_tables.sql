@@ -138,6 +138,7 @@ CREATE TABLE orders (
     source_sequence BIGINT,
     told_by TEXT COLLATE "C",
     precedence INTEGER NOT NULL DEFAULT 0,
+    corrections TEXT COLLATE "C", -- the marks of the latest ones, the newest last
     updating SMALLINT NOT NULL,
     shipped_at BIGINT,
     order_type TEXT COLLATE "C",

@@ -135,6 +135,7 @@ CREATE TABLE orders (
     source_sequence INTEGER,
     told_by TEXT,
     precedence INTEGER NOT NULL DEFAULT 0,
+    corrections TEXT, -- the marks of the latest ones, the newest last
     updating INTEGER NOT NULL,
     shipped_at INTEGER,
     order_type TEXT,
