@@ -35,7 +35,11 @@ LINES = 256
 """Connections to all processes together, as of providers that do not wait for one answer before the
 next message: while one commit is on its way to the disk, the next one fills."""
 
-ORDERS_AT_ONCE = 1_000
+ORDERS_AT_ONCE = 4_000
+"""Of so many orders a step is told before the next one of the first of them: in the meantime each has
+been answered."""
+
+SET_UP_AT_ONCE = 500
 SIGNATURE_SECRET = "the secret that a provider signs with"
 BASIC = ("hub", "password")
 
@@ -216,8 +220,8 @@ def _share(values: Sequence[float], share: float) -> float:
 
 def _set_up(hub: Hub, kinds: Sequence[str], orders: int) -> dict[str, str]:
     """The path of a source of each kind, when every order is there."""
-    for first in range(0, orders, ORDERS_AT_ONCE):
-        some = range(first, min(orders, first + ORDERS_AT_ONCE))
+    for first in range(0, orders, SET_UP_AT_ONCE):
+        some = range(first, min(orders, first + SET_UP_AT_ONCE))
         told = [json.loads(order_json(number)) for number in some]
         hub.call("POST", "/v1/orders/batch", {"orders": told})
     credentials: dict[str, Any] = {

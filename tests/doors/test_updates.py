@@ -96,6 +96,31 @@ def test_a_correction_needs_a_note_and_then_goes_back(desk: Desk) -> None:
     assert last["note"] == "wrong parcel scanned"
 
 
+def test_a_correction_that_is_posted_again_does_not_take_the_order_back(desk: Desk) -> None:
+    order_id = desk.order()
+    desk.endpoint()
+    back: dict[str, Any] = {
+        "state": "in_transit",
+        "correction": True,
+        "note": "wrong parcel scanned",
+        "occurred_at": "2026-11-23T07:30:00Z",
+    }
+    desk.update(state="delivered", occurred_at="2026-11-23T08:00:00Z")
+    assert desk.update(**back).json["verdict"] == "applied"
+    desk.update(state="delivered", occurred_at="2026-11-23T08:30:00Z")
+    before = desk.get(f"/v1/orders/{order_id}").json
+    sent = desk.get("/v1/deliveries").json["deliveries"]
+    again = desk.update(**back)
+    assert again.status == 200
+    assert (again.json["verdict"], again.json["state"]) == ("duplicate", "delivered")
+    assert again.json["why"].startswith("this correction was applied before")
+    assert desk.get(f"/v1/orders/{order_id}").json == before
+    assert desk.get("/v1/deliveries").json["deliveries"] == sent
+    assert desk.get("/v1/quarantine").json["updates"] == []
+    other = desk.update(**{**back, "occurred_at": "2026-11-23T07:31:00Z"})
+    assert (other.json["verdict"], other.json["state"]) == ("applied", "in_transit")
+
+
 def test_an_update_ahead_of_its_order_waits_for_it(desk: Desk) -> None:
     early = desk.update("B-9", state="shipped", tracking_number="1Z9")
     assert early.status == 202

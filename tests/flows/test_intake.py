@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from milepost.delivery.model import Reply
 from milepost.errors import InvalidInput, Overloaded, Stopping
@@ -74,6 +75,30 @@ def test_updates_of_one_order_in_one_batch_are_decided_one_after_the_other(
             ]
             history = await at.hub.store.history(ACCOUNT, order_id, after=0, limit=10)
             assert [e.state for e in history] == [State.CREATED, State.VERIFIED, State.SUBMITTED]
+
+    asyncio.run(play())
+
+
+def test_a_correction_that_is_told_again_in_one_batch_or_later_is_applied_once(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        async with house(tmp_path) as at:
+            order_id = await at.order("1")
+            asked: dict[str, Any] = {"trusted": True, "correction": True, "note": "another parcel"}
+            back = _update("1", State.IN_TRANSIT, occurred_at=START, **asked)
+            delivered = [
+                _update("1", State.DELIVERED, occurred_at=START + timedelta(hours=n))
+                for n in (1, 2)
+            ]
+            batch = [delivered[0], back, delivered[1], back]
+            results = [
+                *await at.hub.intake.updates(ACCOUNT, batch),
+                *await at.hub.intake.updates(ACCOUNT, [back]),
+            ]
+            assert [r.verdict for r in results] == [Verdict.APPLIED] * 3 + [Verdict.DUPLICATE] * 2
+            order = await at.hub.store.order(OrderRef(ACCOUNT, order_id=order_id))
+            assert (order.state, order.sequence) == (State.DELIVERED, 4)
 
     asyncio.run(play())
 

@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from milepost.contracts.incoming import Message, MessageKind
 from milepost.erasure import ErasureInput
 from milepost.errors import AlreadyExists, InvalidInput, SourceRefused, UnknownRecord
 from milepost.intake import MessageResult
+from milepost.orders.corrections import TOLD_BEFORE
 from milepost.orders.events import Update, Verdict
 from milepost.orders.lifecycle import State
 from milepost.ports import OrderRef, Page
@@ -246,6 +248,38 @@ def test_a_trusted_source_corrects_and_another_does_not(
         *_, event = await it.hub.store.history(ACCOUNT, order_id, after=0, limit=99)
         assert (event.state, event.correction) == (State.RETURNING, True)
         assert event.note == "v is trusted to correct, and told 'RTS'"
+
+    run(tmp_path, settings, act)
+
+
+def test_a_trusted_source_that_tells_again_takes_back_no_correction_since(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    async def act(it: Receiving) -> None:
+        await it.add("v", trusted=True)
+        order_id = await it.house.order("1001")
+        for parcel_status in ("pending", "delivered"):
+            it.house.clock.forward(seconds=1)
+            await it.tell("v", customer_ref="1001", status="SHIPPED", parcel_status=parcel_status)
+        it.house.clock.forward(seconds=10)
+        back = Update("", State.RETURNING, raw="RTS", occurred_at=it.house.clock())
+        message = Message(MessageKind.ORDER, order_key="1001", word="RTS", updates=(back,))
+        assert (await it.take_message(message, "v")).verdict is V.APPLIED
+        at = it.house.clock() - timedelta(seconds=5)
+        in_truth: dict[str, Any] = {
+            "occurred_at": at,
+            "correction": True,
+            "note": "the driver saw it",
+        }
+        told = await it.house.update("1001", State.DELIVERED, **in_truth)
+        assert told.verdict is Verdict.APPLIED
+        it.house.clock.forward(seconds=10)
+        events = await it.hub.store.history(ACCOUNT, order_id, after=0, limit=99)
+        again = await it.take_message(message, "v")
+        assert (again.verdict, again.why) == (V.DUPLICATE, TOLD_BEFORE)
+        assert await it.state(order_id) is State.DELIVERED
+        assert await it.hub.store.history(ACCOUNT, order_id, after=0, limit=99) == events
+        assert (await it.receipts())[0].verdict is V.DUPLICATE
 
     run(tmp_path, settings, act)
 

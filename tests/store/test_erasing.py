@@ -52,7 +52,7 @@ def lived_order(desk: Desk) -> tuple[Order, Any]:
     endpoint = desk.endpoint()
     order = desk.place("K1")
     parcels = (Parcel("1Z999", state=State.DELIVERED, state_at=NOW, tracking_number="1Z999"),)
-    order = moved(order, State.DELIVERED, parcels=parcels)
+    order = moved(order, State.DELIVERED, parcels=parcels, corrections=("0123456789abcdef",))
     event = an_event(order, raw="left with Ada", parcel="1Z999", note="left with Ada")
     told = Update("carrier", state=State.DELIVERED, note="no Ada here", tracking_number="1Z999")
     desk.change(
@@ -94,6 +94,7 @@ def test_nothing_of_the_person_is_left_and_everything_else_is(desk: Desk) -> Non
     assert [word for word in PERSON if word in after] == []
     left = read(desk, order)
     assert (left.state, left.order_key, left.erased_at) == (State.DELIVERED, "K1", LATER)
+    assert (order.corrections, left.corrections) == (("0123456789abcdef",), ())
     assert left.content.lines == order.content.lines
     assert left.content.ship_to is not None
     assert left.content.ship_to.country_code == "IT"

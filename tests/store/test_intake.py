@@ -21,6 +21,7 @@ from milepost.orders.model import (
     ParcelDetails,
     Weight,
 )
+from milepost.orders.move import move
 from milepost.ports import Changes, OrderRef, Page, Snapshot
 from tests.store.desk import (
     ACCOUNT,
@@ -61,6 +62,7 @@ FIRST_PARCEL = Parcel(
 RICH: dict[str, Any] = {
     "told_by": "warehouse",
     "precedence": -3,
+    "corrections": ("0123456789abcdef", "fedcba9876543210"),
     "state": State.SCHEDULED,
     "reason": Reason.FUTURE_DATE,
     "previous_state": State.CREATED,
@@ -150,6 +152,34 @@ def test_an_order_that_was_changed_comes_back_changed(desk: Desk) -> None:
     assert order_of(desk, "K1") == changed
     assert desk.run(desk.store.find_orders(ACCOUNT, "NEW")) == [changed]
     assert desk.run(desk.store.find_orders(ACCOUNT, "N-K1")) == []
+
+
+def test_a_correction_told_again_is_a_duplicate_for_the_order_that_is_read_back(
+    desk: Desk,
+) -> None:
+    order = desk.place("K1", parcels=(Parcel("1"),))
+    back = Update(
+        "carrier",
+        State.IN_TRANSIT,
+        occurred_at=at(15),
+        parcel="1",
+        correction=True,
+        trusted=True,
+        note="nobody was at home",
+    )
+    updates = (Update("carrier", State.DELIVERED, occurred_at=at(20), parcel="1"), back)
+    for update in (*updates, msgspec.structs.replace(updates[0], occurred_at=at(30))):
+        told = move(order, update, now=at(99))
+        assert told.event is not None, told.why
+        desk.change(
+            Changes(changed=[told.order], events=[told.event]),
+            refs=[OrderRef(desk.account_id, order_id=order.order_id)],
+        )
+        order = order_of(desk, "K1")
+        assert order == told.order
+    again = move(order, back, now=at(99))
+    assert (again.verdict, again.order) == (Verdict.DUPLICATE, order)
+    assert order.state is State.DELIVERED
 
 
 def test_parcels_are_added_changed_moved_and_taken_away(desk: Desk) -> None:

@@ -34,9 +34,11 @@ class Fields:
         self._path = path
 
     def text_or_none(self, name: str) -> str | None:
-        value = self._value(name)
-        if value is None or isinstance(value, str):
-            return value
+        value = self._values.get(name)
+        if isinstance(value, str):
+            return value or None
+        if value is None:
+            return None
         raise self.refusal(name, expected="text")
 
     def text(self, name: str) -> str:

@@ -205,10 +205,15 @@ def _headers(given: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
     Whoever stands in between may have looked at another one than we: none of them stands alone.
     """
-    found: dict[bytes, dict[bytes, None]] = {}
+    found: dict[bytes, bytes] = {}
+    others: dict[bytes, dict[bytes, None]] = {}
     for name, value in given:
-        found.setdefault(name, {})[value] = None
-    return {name: b", ".join(values) for name, values in found.items()}
+        first = found.setdefault(name, value)
+        if first != value:
+            others.setdefault(name, {first: None})[value] = None
+    for name, values in others.items():
+        found[name] = b", ".join(values)
+    return found
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

@@ -129,9 +129,11 @@ class Rehearsals:
             wait_s = LOOKS_EVERY_S
             self._look_again.clear()
             try:
-                await self.play()
-                await self.sweep()
                 wait_s = await self._until_next()
+                if not wait_s:
+                    await self.play()
+                    wait_s = await self._until_next()
+                await self.sweep()
             except StoreError as error:
                 self._log.error("rehearsal_failed", error=str(error))
             except MilepostError as error:
