@@ -68,17 +68,17 @@ class Line(asyncio.Protocol):
             self._answer.set_exception(error or ConnectionResetError("the hub hung up"))
 
     def data_received(self, data: bytes) -> None:
-        self._held += data
-        end = self._held.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._held[:end].lower()
-        at = head.index(b"content-length:") + 15
-        stop = head.find(b"\r\n", at)
-        whole = end + 4 + int(head[at : stop if stop >= 0 else None])
-        if len(self._held) >= whole and self._answer is not None:
-            content, self._held = self._held[end + 4 : whole], b""
-            self._answer.set_result((int(head[9:12]), content))
+        held = self._held + data if self._held else data
+        end = held.find(b"\r\n\r\n")
+        # Our hub writes the names of headers in lower case.
+        at = held.find(b"content-length:", 0, end) + 15
+        if end >= 0 and self._answer is not None:
+            whole = end + 4 + int(held[at : held.find(b"\r\n", at)])
+            if len(held) >= whole:
+                self._held = b""
+                self._answer.set_result((int(held[9:12]), held[end + 4 : whole]))
+                return
+        self._held = held
 
     async def post(self, message: bytes) -> tuple[int, bytes]:
         self._answer = asyncio.get_running_loop().create_future()

@@ -43,8 +43,10 @@ class Authenticator:
         account_id = account_of_key(text)
         if account_id is None:
             raise Unauthorized
-        look = partial(self._look_up, account_id=account_id, digest=(digest := key_digest(text)))
-        principal = await self._lookups.find(digest, look)
+        digest = key_digest(text)
+        principal = self._lookups.remembered(digest) or await self._lookups.find(
+            digest, partial(self._look_up, account_id=account_id, digest=digest)
+        )
         if principal is None:
             raise Unauthorized
         return principal

@@ -34,15 +34,20 @@ class Lookups(Generic[T]):
         self._unknown = 0
         self._unknown_since = clock()
 
+    def remembered(self, digest: str) -> T | None:
+        """What was found lately, and needs no other look."""
+        known = self._remembered.get(digest)
+        return known[0] if known is not None and self._clock() < known[1] else None
+
     async def find(self, digest: str, look: Callable[[T | None], Awaitable[T | None]]) -> T | None:
         """What is remembered, or else what `look` finds, given what was found the last time.
 
         Raises what `look` raises, and RateLimited while too many ask for what there is not: what
         was found before is found then too.
         """
+        if (found := self.remembered(digest)) is not None:
+            return found
         known = self._remembered.get(digest)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
         task = self._looks.get(digest)
         if task is None:
             if known is None:

@@ -193,8 +193,11 @@ class Intake:
             for submission, results in zip(batch, decision.results, strict=True):
                 if not submission.done.done():
                     submission.done.set_result(results)
+            accepted: Counter[str] = Counter()
             for submission in batch:
-                self._accepted(submission.account_id, len(submission.inputs))
+                accepted[submission.account_id] += len(submission.inputs)
+            for account_id, number in accepted.items():
+                self._accepted(account_id, number)
             self._outlet.take(claimed, lease=lease)
             if decision.queued.total() > len(claimed):
                 self._outlet.look()
@@ -233,12 +236,12 @@ class Intake:
         told = [r for r in results if not isinstance(r, MessageResult)]
         real = [result for result in told if result.order is None or not result.order.fake]
         orders: Counter[str] = Counter(r.outcome for r in real if isinstance(r, OrderResult))
-        updates: Counter[str] = Counter(r.verdict for r in real if isinstance(r, UpdateResult))
-        for result in results:
-            if isinstance(result, MessageResult):
-                updates.update(word.verdict for word in result.words if word.verdict in _OF_UPDATES)
+        verdicts: list[str] = [r.verdict for r in real if isinstance(r, UpdateResult)]
+        messages = [result for result in results if isinstance(result, MessageResult)]
+        words = [word.verdict for message in messages for word in message.words]
+        verdicts += [verdict for verdict in words if verdict in _OF_UPDATES]
         self._metrics.orders.add_each(orders)
-        self._metrics.updates.add_each(updates)
+        self._metrics.updates.add_each(Counter(verdicts))
         self._metrics.queued.add_each(decision.queued)
 
 

@@ -99,7 +99,9 @@ class Gates:
         if not 0 < len(secret) <= LONGEST_SECRET or not secret.isascii():
             return None
         digest = digest_of(secret)
-        return await self._lookups.find(digest, partial(self._look_up, digest=digest))
+        return self._lookups.remembered(digest) or await self._lookups.find(
+            digest, partial(self._look_up, digest=digest)
+        )
 
     async def _look_up(self, before: Gate | None, *, digest: str) -> Gate | None:
         source = await self._store.source_of_path(digest)
