@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,16 +19,19 @@ ON_ONE = pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 """For what is of the style sheet alone: the pages themselves are walked on both databases."""
 
 PATIENCE_MS = 30_000
-AGED = (
-    "UPDATE endpoint_health SET failing_since = failing_since - {hour} WHERE {whose}",
-    "UPDATE deliveries SET tries = 20 WHERE {whose} AND state = 'pending' AND tries > 0",
+FAILED_FOR_LONG = (
+    "UPDATE endpoint_health SET failing_since = failing_since - 3600000000"
+    " WHERE endpoint_id = '{endpoint}'"
 )
-"""As if what fails had failed for an hour, and each notification had come to its last try."""
+AT_THE_LAST_TRY = (
+    "UPDATE deliveries SET tries = 20"
+    " WHERE endpoint_id = '{endpoint}' AND state = 'pending' AND tries > 0"
+)
 
 
-def grow_old(house: House, endpoint_id: str) -> None:
-    whose = f"endpoint_id = '{endpoint_id}'"
-    house.rewrite(*(text.format(whose=whose, hour=3_600_000_000) for text in AGED))
+def grow_old(house: House, endpoint_id: str, text: str) -> None:
+    """As if an hour had gone by, or nearly all of the tries."""
+    house.rewrite(text.format(endpoint=endpoint_id))
 
 
 def endpoint(house: House, path: str, **given: object) -> str:
@@ -52,11 +56,18 @@ def ailing(house: House) -> Iterator[str]:
 
 
 def given_up(page: Page, house: House, name: str) -> None:
-    """Waits until the three of them are, growing older all the while."""
+    """Waits until the endpoint is failing and the three of them are given up."""
+    # It is judged by the attempts that come after: the last of them must not be the last try yet.
+    for _ in range(60):
+        grow_old(house, name, FAILED_FOR_LONG)
+        told = house.tell("GET", f"/v1/endpoints/{name}")
+        if told["health"]["condition"] == "failing":
+            break
+        time.sleep(0.25)
     label = page.get_by_text("Given up", exact=True)
     tile = page.locator(".tile").filter(has=label).locator(".value")
     for _ in range(30):
-        grow_old(house, name)
+        grow_old(house, name, AT_THE_LAST_TRY)
         try:
             expect(tile).to_have_text("3", timeout=1_500)
         except AssertionError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from milepost_receiver import BodyMalformed, Receiver, ReceiverError
-from milepost_receiver.body import DEEPEST, read_form, read_json
+from milepost_receiver.body import DEEPEST, MOST_FORM_FIELDS, read_form, read_json
 from tests.sdk.senders import (
     SECRET,
     envelope,
@@ -199,6 +200,30 @@ def test_what_is_json_is_read_as_json_reads_it(value: dict[str, Any]) -> None:
 def test_a_form_is_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(BodyMalformed):
         assert all(isinstance(value, str) for value in read_form(body).values())
+
+
+@settings(max_examples=400, deadline=None)
+@given(form=st.text(st.sampled_from("ab=&%2+;é \x00\n"), max_size=24) | st.text(max_size=24))
+@example(form="")
+@example(form="&".join(f"f{n}=" for n in range(MOST_FORM_FIELDS)))
+@example(form="&".join(f"f{n}=" for n in range(MOST_FORM_FIELDS + 1)))
+def test_a_form_is_read_as_the_standard_library_reads_it(form: str) -> None:
+    body = form.encode(errors="surrogatepass")
+    try:
+        pairs = parse_qsl(
+            body.decode(),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=MOST_FORM_FIELDS,
+        )
+    except ValueError:
+        pairs = []
+    if not pairs or len(dict(pairs)) != len(pairs):
+        with pytest.raises(BodyMalformed):
+            read_form(body)
+    else:
+        assert read_form(body) == dict(pairs)
 
 
 def test_a_refusal_repeats_nothing_that_was_received() -> None:
