@@ -168,6 +168,21 @@ def test_an_endpoint_is_made_with_the_keyboard_and_its_test_answers_on_the_page(
     expect(page.locator("#flash")).to_contain_text("The endpoint is removed")
 
 
+def test_a_page_that_was_not_told_of_the_end_of_an_endpoint_finds_out(
+    house: House, look: Look
+) -> None:
+    name = endpoint(house, "/up/gone", description="Soon gone")
+    eyes = look(house)
+    eyes.expected |= {"404"}
+    page = eyes.open(f"/endpoints/{name}")
+    page.route("**/events*", lambda route: route.fulfill(status=404))
+    with page.expect_response("**/events*"):
+        page.reload()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Soon gone")
+    house.tell("DELETE", f"/v1/endpoints/{name}")
+    expect(page).to_have_title("Nothing here · Milepost", timeout=PATIENCE_MS)
+
+
 def test_of_two_tabs_that_edit_one_endpoint_the_second_is_told(house: House, look: Look) -> None:
     name = endpoint(house, "/up/tabs", description="Two tabs")
     eyes = look(house)

@@ -127,6 +127,19 @@ function keepFresh(element) {
 
 // --- events: closed while nobody looks, as a browser keeps few connections to one host ------------
 
+// Whether what the page shows was taken away while nobody could tell it; the page then says so.
+async function isGone() {
+  try {
+    const answer = await fetch(location.pathname + location.search);
+    if (loggedOut(answer)) return true;
+    if (answer.status !== 404) return false;
+  } catch {
+    return false;
+  }
+  location.reload();
+  return true;
+}
+
 function listen(element) {
   let source = null;
   const names = (element.dataset.listens || element.dataset.part || "").split(" ").filter(Boolean);
@@ -135,9 +148,11 @@ function listen(element) {
     if (source || page.hidden) return;
     source = new EventSource(element.dataset.events);
     source.onopen = () => connected(true);
-    source.onerror = () => {
+    source.onerror = async () => {
       connected(false);
-      if (source && source.readyState === EventSource.CLOSED) { close(); setTimeout(open, 3000); }
+      if (!source || source.readyState !== EventSource.CLOSED) return;
+      close();
+      if (!(await isGone())) setTimeout(open, 3000);
     };
     source.addEventListener("over", () => location.reload());
     for (const name of names) {
