@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from benchmarks.orders import BACKLOG
 from benchmarks.storing import BATCH, Orders, at_store, gives, store_of
 from milepost.ports import Lease, Store
+from milepost.settings import Settings
 
 PROCESSES = 2
 AT_ONCE = 3
@@ -18,7 +19,7 @@ AT_ONCE = 3
 
 def fill(database_url: str, account_id: str, endpoints: Sequence[str], *, count: int) -> None:
     """Adds orders until about so many deliveries wait for these endpoints; nobody may serve."""
-    processes = 1 if database_url.startswith("sqlite") else PROCESSES
+    processes = PROCESSES if Settings(database_url=database_url).is_postgres else 1
     share = -(-count // processes)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn) as pool:

@@ -16,7 +16,7 @@ from typing import IO, Any
 from benchmarks.orders import MAIN
 from benchmarks.postgres import free_port
 from benchmarks.secret_key import SECRET_KEY
-from milepost.settings import PREFIX, read_settings
+from milepost.settings import PREFIX, Settings, read_settings
 from milepost.wiring import build
 
 START_S = 30.0
@@ -82,9 +82,9 @@ class Hub:
             self._wait(process, port)
 
     def _start(self, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        on_file = self.database_url.startswith("sqlite")
         # Of the processes on a file one sends; the others take in.
-        beside = ["--no-dispatch"] if on_file and port != self.port else []
+        sends = port == self.port or Settings(database_url=self.database_url).is_postgres
+        beside = [] if sends else ["--no-dispatch"]
         return subprocess.Popen(
             [sys.executable, "-m", "milepost.cli", "serve", "--port", str(port), *beside],
             env=self._environment,

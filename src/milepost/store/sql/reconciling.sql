@@ -7,6 +7,17 @@ examined, asked, differences, applied, failures, finished_at, why
 -- part: difference_columns
 subject, item, order_id, store, order_key, kind, parcel, ours, theirs, verdict, why, pending
 
+-- part: is_old
+-- A run that was finished before so many others of its source.
+account_id = :account_id AND source = :source AND finished_at IS NOT NULL
+    AND run_id <= (
+        SELECT run_id
+        FROM reconciliations
+        WHERE account_id = :account_id AND source = :source AND finished_at IS NOT NULL
+        ORDER BY run_id DESC
+        LIMIT 1 OFFSET :keep
+    )
+
 -- name: add_reconciliation
 INSERT INTO reconciliations ({reconciliation_columns})
 VALUES (
@@ -132,14 +143,7 @@ LIMIT :limit;
 
 -- name: clear_old_reconciliations
 DELETE FROM reconciliations
-WHERE account_id = :account_id AND source = :source AND finished_at IS NOT NULL
-    AND run_id <= (
-        SELECT run_id
-        FROM reconciliations
-        WHERE account_id = :account_id AND source = :source AND finished_at IS NOT NULL
-        ORDER BY run_id DESC
-        LIMIT 1 OFFSET :keep
-    );
+WHERE {is_old};
 
 -- name: order_standings
 SELECT order_id, store, state, updated_at, heard_at

@@ -15,14 +15,14 @@ from typing import Any, Generic, TypeVar
 from milepost.errors import Overloaded, StoreError
 from milepost.logs import logger
 from milepost.metrics import Metrics
-from milepost.store.sqlite.session import Session
+from milepost.store.sqlite.session import BUSY_TIMEOUT_S, Session
 
 T = TypeVar("T")
 
 LARGEST_TRANSACTION = 2_000
 """Rows by which a transaction is full; more would let those that came first wait too long."""
 
-TURN_WITHIN_S = 10.0
+TURN_WITHIN_S: float = BUSY_TIMEOUT_S
 """How long it waits for other processes that write before it fails."""
 
 BETWEEN_LOOKS_S = 0.0003

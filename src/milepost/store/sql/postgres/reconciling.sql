@@ -11,12 +11,5 @@ DELETE FROM reconciliation_differences
 WHERE account_id = :account_id AND run_id = ANY (ARRAY(
     SELECT run_id
     FROM reconciliations
-    WHERE account_id = :account_id AND source = :source AND finished_at IS NOT NULL
-        AND run_id <= (
-            SELECT run_id
-            FROM reconciliations
-            WHERE account_id = :account_id AND source = :source AND finished_at IS NOT NULL
-            ORDER BY run_id DESC
-            LIMIT 1 OFFSET :keep
-        )
+    WHERE {is_old}
 ));
